@@ -1,0 +1,1 @@
+//! Serves allowed Key Vault secrets to allowed origins.

@@ -1,0 +1,2 @@
+//! The `handler` binary.
+fn main() {}
