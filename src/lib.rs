@@ -1,1 +1,20 @@
-//! Serves allowed Key Vault secrets to allowed origins.
+//! `keyvault-cors` gives a single-page app the Key Vault secrets that it may
+//! have, to the origins that are allowed, and nothing else.
+//!
+//! In reading order, each module one room:
+//!
+//! - [`secret`]: names, values and the bundle; text becomes a type here.
+//! - [`cors`]: who may read an answer; pure.
+//! - [`config`]: settings to a configuration, or every fault at once.
+//! - [`vault`]: the trait that secrets come from, and Azure Key Vault.
+//! - [`api`]: a request to its answer; the only map to HTTP.
+//! - [`server`]: connections, limits, drain.
+//!
+//! The binary `handler` ties them together.
+
+pub mod api;
+pub mod config;
+pub mod cors;
+pub mod secret;
+pub mod server;
+pub mod vault;

@@ -1,2 +1,196 @@
-//! The `handler` binary.
-fn main() {}
+//! `handler`: the Azure Functions custom handler.
+//!
+//! The environment is read here and nowhere else; so are signals, and the exit
+//! codes decided.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keyvault_cors::api::Api;
+use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat};
+use keyvault_cors::server;
+use keyvault_cors::vault::{Identity, KeyVault, Options};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{Level, error, info, warn};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// `EX_CONFIG` of sysexits.h: the configuration is at fault. The Functions
+/// host restarts after any exit code but 0, and gives up after three.
+const EXIT_CONFIG: u8 = 78;
+/// Target of the log lines written here: the library's, so that one directive
+/// of `RUST_LOG` holds for both.
+const LOG: &str = "keyvault_cors";
+
+const USAGE: &str = "\
+Serves allowed Key Vault secrets to allowed origins, as an Azure Functions custom handler.
+
+Usage:
+  handler              serve on 127.0.0.1, on FUNCTIONS_CUSTOMHANDLER_PORT or 7071
+  handler --help       this text
+  handler --version    the version
+
+Settings are environment variables; KEY_VAULT_URL, ALLOWED_SECRETS and ALLOWED_ORIGINS
+are required. The README has a table of all.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_str()).collect();
+    match words.as_slice() {
+        [] => serve(),
+        [Some("--help" | "-h")] => say(io::stdout(), USAGE),
+        [Some("--version" | "-V")] => say(io::stdout(), concat!("handler ", env!("CARGO_PKG_VERSION"), "\n")),
+        _ => {
+            say(io::stderr(), USAGE);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> ExitCode {
+    let config = match Config::from_lookup(environment()) {
+        Ok(config) => config,
+        Err(faults) => {
+            report(&faults);
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    log_to_standard_streams(config.log_format, &config.log_filter);
+    for Finding { setting, message } in &config.warnings {
+        warn!(target: LOG, setting, "{message}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(run(config))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(target: LOG, %error, "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+async fn run(config: Config) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let port = config.port;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
+    info!(target: LOG, port, version = env!("CARGO_PKG_VERSION"), "listening on 127.0.0.1");
+    if !config.under_functions_host {
+        warn!(
+            target: LOG,
+            "no Functions host: serving this machine alone, for development, without function keys"
+        );
+    }
+    let filter = api(config).into_filter();
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => info!(target: LOG, "SIGTERM: stopping"),
+            _ = interrupt.recv() => info!(target: LOG, "SIGINT: stopping"),
+        }
+    };
+    server::serve(listener, filter, stop).await;
+    Ok(())
+}
+
+fn api(config: Config) -> Api<KeyVault> {
+    let identity = match config.credential {
+        CredentialKind::ManagedIdentity { client_id } => Identity::Managed { client_id },
+        CredentialKind::DeveloperTools => Identity::DeveloperTools,
+    };
+    Api {
+        cors: config.cors,
+        require_origin: config.require_origin,
+        require_loopback_host: !config.under_functions_host,
+        allowed_secrets: config.allowed_secrets,
+        vault: KeyVault::new(Options {
+            url: config.vault.as_str().to_owned(),
+            loopback: config.vault.is_loopback(),
+            identity,
+            timeout: config.upstream_timeout,
+        }),
+        public_host: config.public_host,
+        now: unix_time,
+    }
+}
+
+/// A lookup in the process's environment as it is now. A value that is not
+/// Unicode keeps a replacement character, which no setting accepts.
+fn environment() -> impl Fn(&str) -> Option<String> {
+    let variables: HashMap<_, _> = std::env::vars_os()
+        .map(|(name, value)| {
+            (
+                name.to_string_lossy().into_owned(),
+                value.to_string_lossy().into_owned(),
+            )
+        })
+        .collect();
+    move |name| variables.get(name).cloned()
+}
+
+/// Wall time in whole seconds; a clock before 1970 reads 0.
+fn unix_time() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Info and below to stdout, warn and error to stderr: the Functions host logs
+/// the first as Information and the second as Error, or as Warning when the
+/// line contains "warn".
+fn log_to_standard_streams(format: LogFormat, directives: &str) {
+    let writer = io::stderr.with_max_level(Level::WARN).or_else(io::stdout);
+    // The SDK logs the vault's URLs at info and below, whatever was asked for.
+    let capped = filter_fn(|event| *event.level() <= Level::WARN || event.target().starts_with(LOG));
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(false)
+        .with_target(false);
+    let registry = tracing_subscriber::registry()
+        .with(EnvFilter::new(directives))
+        .with(capped);
+    match format {
+        LogFormat::Text => registry.with(layer).init(),
+        LogFormat::Json => registry
+            .with(
+                layer
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(false)
+                    .with_span_list(false),
+            )
+            .init(),
+    }
+}
+
+/// The faults, one a line, on stderr: there is no subscriber yet, because how
+/// to log is a setting too.
+fn report(faults: &[Finding]) {
+    let mut text = format!(
+        "handler: {} fault(s) in the configuration; nothing is served\n",
+        faults.len()
+    );
+    for fault in faults {
+        text.push_str("  ");
+        text.push_str(&fault.to_string());
+        text.push('\n');
+    }
+    say(io::stderr(), &text);
+}
+
+/// Writes `text`; a reader that has gone away does not change what happens.
+fn say(mut stream: impl Write, text: &str) -> ExitCode {
+    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

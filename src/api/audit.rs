@@ -1,0 +1,180 @@
+//! The one line that every request leaves in the log.
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tokio::time::Instant;
+use tracing::info;
+use uuid::Uuid;
+
+use crate::cors::Origin;
+use crate::secret::{SecretKey, SecretVersion};
+
+/// Longest identifier that is taken over from a header.
+const MAX_ID: usize = 128;
+
+/// What the line says. Untrusted text is here as what it was found to be, or
+/// not at all: never a whole header, a token, a value or the query string.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) method: &'a Method,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) request_id: Uuid,
+    pub(super) started: Instant,
+    pub(super) key: Option<&'a SecretKey>,
+    pub(super) cache: Option<&'static str>,
+    pub(super) verdict: &'static str,
+    pub(super) status: StatusCode,
+}
+
+impl Entry<'_> {
+    pub(super) fn write(&self) {
+        let function = if self.method == Method::OPTIONS {
+            "Preflight"
+        } else {
+            "GetSecret"
+        };
+        let method = method(self.method);
+        let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;
+        let duration_ms = (duration_ms * 1000.0).round() / 1000.0;
+        info!(
+            function,
+            method,
+            secret = self.key.map(|key| key.name.as_str()),
+            version = self.key.and_then(|key| key.version.as_ref()).map(SecretVersion::as_str),
+            origin = origin(self.headers),
+            verdict = self.verdict,
+            status = self.status.as_u16(),
+            cache = self.cache,
+            duration_ms,
+            request_id = %self.request_id,
+            invocation_id = last_id(self.headers, "x-azure-functions-invocationid"),
+            trace_id = trace_id(self.headers),
+            "request"
+        );
+    }
+}
+
+/// The method, if it is one that HTTP knows: an extension method is text that
+/// a client made up.
+fn method(method: &Method) -> &str {
+    match method.as_str() {
+        known @ ("GET" | "HEAD" | "OPTIONS" | "POST" | "PUT" | "DELETE" | "PATCH" | "TRACE" | "CONNECT") => known,
+        _ => "(other)",
+    }
+}
+
+/// The origin, if it is one.
+fn origin(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all(http::header::ORIGIN).iter();
+    let line = lines.next()?;
+    if lines.next().is_some() {
+        return Some("(repeated)");
+    }
+    match Origin::parse(line.as_bytes()) {
+        Ok(_) => line.to_str().ok(),
+        Err(crate::cors::OriginError::Null) => Some("null"),
+        Err(_) => Some("(malformed)"),
+    }
+}
+
+/// The last line of a header that the Functions host appends to: a client can
+/// send lines of its own in front of it.
+fn last_id<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
+    let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    let id = line.rsplit(',').next().unwrap_or(line).trim();
+    is_id(id).then_some(id)
+}
+
+/// The trace id of a version 00 `traceparent` (W3C Trace Context §3.2.2).
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let parent = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = parent.split('-');
+    let (_version, trace_id) = (parts.next()?, parts.next()?);
+    let of_form = trace_id.len() == 32 && trace_id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    of_form.then_some(trace_id)
+}
+
+fn is_id(text: &str) -> bool {
+    let of_form = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    !text.is_empty() && text.len() <= MAX_ID && of_form
+}
+
+/// `x-ms-client-request-id`, if it may be echoed: one line of 1 to 128 visible
+/// ASCII characters.
+pub(super) fn client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut lines = headers.get_all(super::CLIENT_REQUEST_ID).iter();
+    let id = lines.next()?;
+    let visible = id.as_bytes().iter().all(u8::is_ascii_graphic);
+    (visible && (1..=MAX_ID).contains(&id.len()) && lines.next().is_none()).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(name: &'static str, lines: &[&str]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for line in lines {
+            map.append(name, HeaderValue::from_str(line).unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn an_origin_is_logged_only_when_it_is_one() {
+        for (lines, logged) in [
+            (&[][..], None),
+            (&["https://contoso.com"], Some("https://contoso.com")),
+            (&["null"], Some("null")),
+            (&["https://user:canary@contoso.com"], Some("(malformed)")),
+            (&["https://contoso.com", "https://contoso.com"], Some("(repeated)")),
+        ] {
+            assert_eq!(origin(&map("origin", lines)), logged, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_hosts_invocation_id_is_the_last_one() {
+        let name = "x-azure-functions-invocationid";
+        for (lines, id) in [
+            (&["a"][..], Some("a")),
+            (&["spoofed", "b"], Some("b")),
+            (&["spoofed, c"], Some("c")),
+            (&["a b"], None),
+            (&["a\tb"], None),
+            (&[""], None),
+        ] {
+            assert_eq!(last_id(&map(name, lines), name), id, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_trace_id_is_32_hexadecimal_digits() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        for (parent, expected) in [
+            (format!("00-{id}-00f067aa0ba902b7-01"), Some(id)),
+            (format!("00-{}-00f067aa0ba902b7-01", id.to_uppercase()), None),
+            ("00-abc-def-01".to_owned(), None),
+            ("nonsense".to_owned(), None),
+        ] {
+            assert_eq!(trace_id(&map("traceparent", &[&parent])), expected, "{parent}");
+        }
+    }
+
+    #[test]
+    fn a_client_request_id_is_echoed_whole_or_not_at_all() {
+        let name = "x-ms-client-request-id";
+        let (longest, longer) = ("x".repeat(128), "x".repeat(129));
+        for (lines, echoed) in [
+            (&["a"][..], true),
+            (&["~!{}"], true),
+            (&[&longest], true),
+            (&[&longer], false),
+            (&[""], false),
+            (&["a b"], false),
+            (&["é"], false),
+            (&["a", "b"], false),
+        ] {
+            assert_eq!(client_request_id(&map(name, lines)).is_some(), echoed, "{lines:?}");
+        }
+    }
+}

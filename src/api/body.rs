@@ -1,0 +1,126 @@
+//! The body of a 200: Key Vault's secret bundle, with our own `id`.
+
+use bytes::Bytes;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::secret::{Attributes, Bundle, SecretKey};
+
+/// JSON of a bundle without its value and content type, at most.
+const OVERHEAD: usize = 1024;
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    value: &'a str,
+    id: String,
+    #[serde(rename = "contentType", skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    attributes: WireAttributes,
+}
+
+#[derive(Serialize)]
+struct WireAttributes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated: Option<i64>,
+}
+
+impl From<Attributes> for WireAttributes {
+    fn from(attributes: Attributes) -> Self {
+        Self {
+            enabled: attributes.enabled,
+            nbf: attributes.not_before,
+            exp: attributes.expires,
+            created: attributes.created,
+            updated: attributes.updated,
+        }
+    }
+}
+
+/// The JSON of `bundle` as the answer to a request for `key`, in bytes that
+/// are zeroed when the last response that shares them is gone.
+pub(super) fn render(bundle: &Bundle, key: &SecretKey, public_host: &str) -> Bytes {
+    // This is the one place outside tests where a secret's bytes come out of
+    // their type: the caller has passed every gate.
+    let value = bundle.value.expose();
+    // Clients parse NAME and VERSION out of the id's path, so it has no /api.
+    let mut id = format!("https://{public_host}/secrets/{}", key.name);
+    if let Some(version) = bundle.version.as_ref().or(key.version.as_ref()) {
+        id.push('/');
+        id.push_str(version.as_str());
+    }
+    let wire = Wire {
+        value,
+        id,
+        content_type: bundle.content_type.as_deref(),
+        attributes: bundle.attributes.into(),
+    };
+    // JSON writes a byte of a value as at most six (\u0000). With room for all
+    // of it the buffer is never moved, so it leaves no copy behind.
+    let text = value.len() + wire.content_type.map_or(0, str::len) + wire.id.len();
+    let mut json = Zeroizing::new(Vec::with_capacity(6 * text + OVERHEAD));
+    // Writing to memory cannot fail, and neither can these types.
+    let written = serde_json::to_writer(&mut *json, &wire);
+    debug_assert!(written.is_ok(), "a bundle is always JSON");
+    Bytes::from_owner(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::{SecretName, SecretValue, SecretVersion};
+
+    fn bundle(value: &str, version: Option<&str>) -> Bundle {
+        Bundle {
+            value: SecretValue::new(Zeroizing::new(value.to_owned())),
+            version: version.map(|text| SecretVersion::parse(text).unwrap()),
+            content_type: None,
+            attributes: Attributes::default(),
+        }
+    }
+
+    fn key(version: Option<&str>) -> SecretKey {
+        SecretKey {
+            name: SecretName::parse("Maps-Key").unwrap(),
+            version: version.map(|text| SecretVersion::parse(text).unwrap()),
+        }
+    }
+
+    #[test]
+    fn the_id_names_this_app_the_folded_name_and_the_vaults_version() {
+        let id = |bundle_version, key_version| {
+            let body = render(&bundle("x", bundle_version), &key(key_version), "app.example");
+            let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            json["id"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(id(Some("2"), None), "https://app.example/secrets/maps-key/2");
+        assert_eq!(id(Some("2"), Some("1")), "https://app.example/secrets/maps-key/2");
+        assert_eq!(id(None, Some("1")), "https://app.example/secrets/maps-key/1");
+        assert_eq!(id(None, None), "https://app.example/secrets/maps-key");
+    }
+
+    #[test]
+    fn fields_that_the_vault_did_not_send_are_absent() {
+        let body = render(&bundle("x", Some("1")), &key(None), "h");
+        assert_eq!(
+            body,
+            r#"{"value":"x","id":"https://h/secrets/maps-key/1","attributes":{}}"#
+        );
+    }
+
+    #[test]
+    fn any_value_fits_the_buffer_that_it_is_written_to() {
+        for value in ["\0".repeat(25_000), "\"".repeat(25_000), "é".repeat(12_500)] {
+            let body = render(&bundle(&value, None), &key(None), "h");
+            let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(json["value"], value);
+        }
+    }
+}

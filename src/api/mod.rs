@@ -1,0 +1,261 @@
+//! From a request to its answer: one infallible warp filter.
+//!
+//! No warp rejection leaves it, so no answer can lose its CORS headers. The
+//! order is the contract's: route, method, then for GET and HEAD the gates
+//! (origin, fetch metadata, name, allow-list, vault). A gate that refuses ends
+//! the request; nothing behind it is touched. This module knows neither Azure
+//! nor the environment.
+
+mod audit;
+mod body;
+mod gate;
+mod problem;
+mod route;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tokio::time::Instant;
+use uuid::Uuid;
+use warp::Filter;
+use warp::path::FullPath;
+use warp::reply::Response;
+
+use self::audit::Entry;
+use self::problem::Problem;
+use self::route::Route;
+use crate::cors::{Actual, Decision, Policy};
+use crate::secret::{AllowList, SecretKey, SecretName, SecretVersion};
+use crate::vault::Vault;
+
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const SECRET_METHODS: &str = "GET, HEAD, OPTIONS";
+const READINESS_METHODS: &str = "GET, HEAD";
+
+/// What the API serves, from where, to whom.
+#[derive(Debug)]
+pub struct Api<V> {
+    /// Who may read the answers.
+    pub cors: Policy,
+    /// Whether requests without `Origin` are refused.
+    pub require_origin: bool,
+    /// Whether requests whose `Host` is not this machine are refused: there is
+    /// no Functions host in front.
+    pub require_loopback_host: bool,
+    /// The secrets that may be served.
+    pub allowed_secrets: AllowList,
+    /// Where they come from.
+    pub vault: V,
+    /// Host of the `id` in answers: never the vault's.
+    pub public_host: String,
+    /// Wall time in Unix seconds, for `nbf` and `exp`.
+    pub now: fn() -> i64,
+}
+
+/// What a request comes to, before headers.
+#[derive(Debug)]
+enum Answer {
+    /// 200 with a secret bundle.
+    Secret(Bytes),
+    /// 204: an allowed preflight.
+    Preflight,
+    /// 204: an OPTIONS that is no preflight.
+    Options,
+    /// Everything else.
+    Problem(Problem),
+}
+
+/// What the log wants to know of the way to an answer.
+#[derive(Debug, Default)]
+struct Trail {
+    key: Option<SecretKey>,
+    cache: Option<&'static str>,
+}
+
+impl<V: Vault> Api<V> {
+    /// The API as a filter that takes every request and never rejects.
+    pub fn into_filter(self) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
+        let api = Arc::new(self);
+        warp::any()
+            .map(move || Arc::clone(&api))
+            .and(warp::method())
+            .and(warp::path::full())
+            .and(warp::header::headers_cloned())
+            .then(
+                async |api: Arc<Self>, method: Method, path: FullPath, headers: HeaderMap| {
+                    api.respond(&method, path.as_str(), &headers).await
+                },
+            )
+    }
+
+    async fn respond(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response {
+        let route = Route::of(path);
+        if route == Route::Readiness && (method == Method::GET || method == Method::HEAD) {
+            return Response::default();
+        }
+        let started = Instant::now();
+        let request_id = Uuid::new_v4();
+        let decision = match route {
+            Route::Secret { .. } => self.cors.decide(method, headers),
+            Route::Readiness | Route::Unknown => Decision::Actual(self.cors.actual(headers)),
+        };
+        let mut trail = Trail::default();
+        let answer = match self.answer(route, method, headers, &decision, &mut trail).await {
+            Ok(answer) => answer,
+            Err(problem) => Answer::Problem(problem),
+        };
+        let verdict = answer.verdict();
+        let mut response = answer.into_response();
+        self.cors.apply(&decision, response.headers_mut());
+        add_common_headers(response.headers_mut(), request_id, headers);
+        let entry = Entry {
+            method,
+            headers,
+            request_id,
+            started,
+            key: trail.key.as_ref(),
+            cache: trail.cache,
+            verdict,
+            status: response.status(),
+        };
+        entry.write();
+        response
+    }
+
+    async fn answer(
+        &self,
+        route: Route<'_>,
+        method: &Method,
+        headers: &HeaderMap,
+        decision: &Decision,
+        trail: &mut Trail,
+    ) -> Result<Answer, Problem> {
+        let (name, version) = match route {
+            Route::Secret { name, version } => (name, version),
+            Route::Unknown => return Err(Problem::NotFound),
+            Route::Readiness => {
+                return Err(Problem::MethodNotAllowed {
+                    allow: READINESS_METHODS,
+                });
+            }
+        };
+        let origin = match decision {
+            Decision::Preflight(Ok(_)) => return Ok(Answer::Preflight),
+            Decision::Preflight(Err(refusal)) => return Err((*refusal).into()),
+            Decision::Actual(origin) => origin,
+        };
+        if method == Method::OPTIONS {
+            return Ok(Answer::Options);
+        }
+        if method != Method::GET && method != Method::HEAD {
+            return Err(Problem::MethodNotAllowed { allow: SECRET_METHODS });
+        }
+        self.gates(origin, headers)?;
+        let key = parse_key(name, version)?;
+        let key = trail.key.insert(key);
+        if !self.allowed_secrets.allows(&key.name) {
+            return Err(Problem::SecretNotFound);
+        }
+        trail.cache = Some("none");
+        let bundle = self.vault.fetch(key).await?;
+        bundle.attributes.usable_at((self.now)()).map_err(Problem::Unusable)?;
+        Ok(Answer::Secret(body::render(&bundle, key, &self.public_host)))
+    }
+
+    /// The gates that need no name.
+    fn gates(&self, origin: &Actual, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.require_loopback_host {
+            gate::loopback_host(headers)?;
+        }
+        match origin {
+            Actual::Allowed(_) => {}
+            Actual::NoOrigin if !self.require_origin => {}
+            Actual::NoOrigin | Actual::Refused(_) => return Err(Problem::OriginNotAllowed),
+        }
+        gate::fetch_metadata(headers)
+    }
+}
+
+fn parse_key(name: &str, version: Option<&str>) -> Result<SecretKey, Problem> {
+    Ok(SecretKey {
+        name: SecretName::parse(name).map_err(Problem::BadParameter)?,
+        version: version
+            .map(SecretVersion::parse)
+            .transpose()
+            .map_err(Problem::BadParameter)?,
+    })
+}
+
+impl Answer {
+    fn verdict(&self) -> &'static str {
+        match self {
+            Self::Secret(_) | Self::Preflight => "Allowed",
+            Self::Options => "Options",
+            Self::Problem(problem) => problem.verdict(),
+        }
+    }
+
+    fn into_response(self) -> Response {
+        match self {
+            Self::Secret(body) => json(StatusCode::OK, body),
+            Self::Preflight => empty(StatusCode::NO_CONTENT),
+            Self::Options => {
+                let mut response = empty(StatusCode::NO_CONTENT);
+                response
+                    .headers_mut()
+                    .insert(ALLOW, HeaderValue::from_static(SECRET_METHODS));
+                response
+            }
+            Self::Problem(problem) => {
+                let mut response = json(problem.status(), problem.body());
+                if let Some(seconds) = problem.retry_after() {
+                    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+                }
+                if let Some(allow) = problem.allow() {
+                    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+                }
+                response
+            }
+        }
+    }
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response
+}
+
+fn json(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+/// What every answer but readiness carries. A secret must not be stored by
+/// anybody on the way, nor be read by a page through something else than CORS.
+fn add_common_headers(answer: &mut HeaderMap, request_id: Uuid, request: &HeaderMap) {
+    answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    let mut text = Uuid::encode_buffer();
+    let request_id = request_id.hyphenated().encode_lower(&mut text);
+    // Hexadecimal digits and hyphens are a header value.
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        answer.insert(REQUEST_ID, value);
+    }
+    if let Some(id) = audit::client_request_id(request) {
+        answer.insert(CLIENT_REQUEST_ID, id.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! What a request comes to, without a socket. The wire contract row by row is
+//! held by the black-box tests; here is what they cannot see.
+
+use std::sync::Mutex;
+
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::cors::{AllowedOrigins, Pattern, RequestHeaders};
+use crate::secret::{Attributes, Bundle, SecretValue};
+use crate::vault::VaultError;
+
+/// Answers from a script and remembers what it was asked.
+#[derive(Default)]
+struct Scripted {
+    asked: Mutex<Vec<SecretKey>>,
+    attributes: Attributes,
+    error: Option<VaultError>,
+}
+
+impl Vault for Scripted {
+    async fn fetch(&self, key: &SecretKey) -> Result<Bundle, VaultError> {
+        self.asked.lock().unwrap().push(key.clone());
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(Bundle {
+                value: SecretValue::new(Zeroizing::new("value".into())),
+                version: None,
+                content_type: None,
+                attributes: self.attributes,
+            }),
+        }
+    }
+}
+
+fn api(vault: Scripted) -> Api<Scripted> {
+    Api {
+        cors: Policy::new(
+            AllowedOrigins::Listed {
+                patterns: vec![Pattern::parse("https://contoso.com").unwrap()],
+                credentials: false,
+            },
+            RequestHeaders::default(),
+            &[],
+            None,
+        ),
+        require_origin: true,
+        require_loopback_host: false,
+        allowed_secrets: AllowList::new([SecretName::parse("maps-key").unwrap()], []),
+        vault,
+        public_host: "h".into(),
+        now: || 1000,
+    }
+}
+
+fn allowed_origin() -> HeaderMap {
+    HeaderMap::from_iter([(http::header::ORIGIN, HeaderValue::from_static("https://contoso.com"))])
+}
+
+#[tokio::test]
+async fn the_allow_list_is_asked_before_the_vault() {
+    let api = api(Scripted::default());
+    for path in ["/api/secrets/other", "/api/secrets/maps-key2", "/api/secrets/maps_key"] {
+        let response = api.respond(&Method::GET, path, &allowed_origin()).await;
+        assert!(response.status().is_client_error(), "{path}");
+    }
+    assert!(api.vault.asked.lock().unwrap().is_empty());
+    let response = api
+        .respond(&Method::GET, "/api/secrets/MAPS-key/1", &allowed_origin())
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(
+        *api.vault.asked.lock().unwrap(),
+        [parse_key("maps-key", Some("1")).unwrap()]
+    );
+}
+
+#[tokio::test]
+async fn attributes_are_enforced_at_the_time_of_the_answer() {
+    for (attributes, status) in [
+        (Attributes::default(), 200),
+        (
+            Attributes {
+                expires: Some(1000),
+                ..Attributes::default()
+            },
+            403,
+        ),
+        (
+            Attributes {
+                expires: Some(1001),
+                ..Attributes::default()
+            },
+            200,
+        ),
+        (
+            Attributes {
+                not_before: Some(1001),
+                ..Attributes::default()
+            },
+            403,
+        ),
+        (
+            Attributes {
+                enabled: Some(false),
+                ..Attributes::default()
+            },
+            403,
+        ),
+    ] {
+        let api = api(Scripted {
+            attributes,
+            ..Scripted::default()
+        });
+        let response = api
+            .respond(&Method::GET, "/api/secrets/maps-key", &allowed_origin())
+            .await;
+        assert_eq!(response.status().as_u16(), status, "{attributes:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_vault_keeps_its_time_to_wait() {
+    let wait = |seconds| Some(std::time::Duration::from_secs(seconds));
+    for (error, status, retry_after) in [
+        (VaultError::Throttled { retry_after: wait(7) }, 429, Some("7")),
+        (VaultError::Throttled { retry_after: None }, 429, Some("10")),
+        (VaultError::Throttled { retry_after: wait(0) }, 429, Some("1")),
+        (VaultError::Unavailable { retry_after: None }, 503, Some("5")),
+        (VaultError::AccessDenied, 502, None),
+        (VaultError::Disabled, 403, None),
+        (VaultError::NotFound, 404, None),
+    ] {
+        let api = api(Scripted {
+            error: Some(error),
+            ..Scripted::default()
+        });
+        let response = api
+            .respond(&Method::GET, "/api/secrets/maps-key", &allowed_origin())
+            .await;
+        let header = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap());
+        assert_eq!((response.status().as_u16(), header), (status, retry_after), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn readiness_is_answered_before_everything_else() {
+    let api = api(Scripted::default());
+    for method in [Method::GET, Method::HEAD] {
+        let response = api.respond(&method, "/", &HeaderMap::new()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert!(response.headers().is_empty(), "{:?}", response.headers());
+    }
+}

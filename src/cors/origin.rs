@@ -1,0 +1,466 @@
+//! An origin as a browser writes it, read strictly and by component.
+//!
+//! The `Origin` header carries an ASCII serialisation (RFC 6454 §6.2, Fetch
+//! §3.2): `scheme "://" host [ ":" port ]`, with the host as the URL standard's
+//! host serialiser leaves it. A browser sends nothing else, so whatever differs
+//! by one byte from that canonical form was not written by a browser, and is
+//! refused rather than repaired: a repair is where prefix, suffix and userinfo
+//! attacks live.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use thiserror::Error;
+
+/// Longest host of an origin, in characters (RFC 1035 §3.1, less the root).
+pub(crate) const MAX_HOST: usize = 253;
+/// Longest label of a domain, in characters (RFC 1035 §2.3.4).
+const MAX_LABEL: usize = 63;
+
+/// Why a text is not a canonical origin of scheme http or https.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// No characters at all.
+    #[error("it is empty")]
+    Empty,
+    /// The literal `null`: a sandboxed frame, a file, a redirect chain. Any
+    /// page can make its origin `null`, so it stands for everybody.
+    #[error("`null` stands for every sandboxed page")]
+    Null,
+    /// A byte outside printable ASCII, or a space.
+    #[error("it has a character outside printable ASCII")]
+    NotAscii,
+    /// Not `http://` or `https://`.
+    #[error("the scheme is not http or https")]
+    Scheme,
+    /// An upper-case letter; an origin is serialised in lower case.
+    #[error("it has an upper-case letter")]
+    UpperCase,
+    /// A user name or password before the host.
+    #[error("it has userinfo (`@`)")]
+    Userinfo,
+    /// A path, a query or a fragment behind the host, a trailing slash
+    /// included.
+    #[error("it has a path, a query or a fragment")]
+    Path,
+    /// A backslash, which URL parsers read as a slash.
+    #[error("it has a backslash")]
+    Backslash,
+    /// A percent sign: a serialised host has no percent-encoding.
+    #[error("it has a percent sign")]
+    Percent,
+    /// Nothing between the scheme and the port.
+    #[error("the host is empty")]
+    EmptyHost,
+    /// More than 253 characters of host, or 63 of a label.
+    #[error("the host is longer than 253 characters, or a label than 63")]
+    TooLong,
+    /// The host ends with a dot: another origin than the one without.
+    #[error("the host ends with a dot")]
+    TrailingDot,
+    /// An empty label, or a character that no host name has.
+    #[error("the host is not a host name")]
+    HostName,
+    /// A label that begins `xn--` and is not what its Unicode form encodes to.
+    #[error("the host is not valid punycode")]
+    Punycode,
+    /// A host that ends in a number (URL standard, "ends in a number
+    /// checker") and is not four decimal parts without leading zeros.
+    #[error("the host is not a canonical IPv4 address")]
+    Ipv4,
+    /// Brackets around something else than RFC 5952's form.
+    #[error("the host is not a canonical IPv6 address")]
+    Ipv6,
+    /// Not 1 to 65535 in decimal without leading zeros.
+    #[error("the port is not 1 to 65535")]
+    Port,
+    /// Port 80 of http or 443 of https, which a serialised origin omits.
+    #[error("the port is its scheme's default one")]
+    DefaultPort,
+}
+
+/// The schemes that an allowed origin can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// `http`, for loopback only where an operator lists it.
+    Http,
+    /// `https`.
+    Https,
+}
+
+impl Scheme {
+    /// The port that a serialised origin omits.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    /// The scheme as an origin begins.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What kind of host an origin has; a wildcard label stands in domains only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostKind {
+    /// A domain name, `localhost` included.
+    Domain,
+    /// Four decimal parts.
+    Ipv4(Ipv4Addr),
+    /// An address that was in brackets.
+    Ipv6(Ipv6Addr),
+}
+
+/// A canonical origin of scheme http or https, borrowed from the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The host as serialised, an IPv6 address with its brackets.
+    pub host: &'a str,
+    /// What the host is.
+    pub kind: HostKind,
+    /// The port, when it is not the scheme's default one.
+    pub port: Option<u16>,
+}
+
+impl<'a> Origin<'a> {
+    /// Reads the value of one `Origin` header.
+    ///
+    /// # Errors
+    /// What makes it other than a canonical http or https origin. The error
+    /// never repeats the text.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, OriginError> {
+        if bytes.is_empty() {
+            return Err(OriginError::Empty);
+        }
+        let text = std::str::from_utf8(bytes)
+            .ok()
+            .filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
+            .ok_or(OriginError::NotAscii)?;
+        if text == "null" {
+            return Err(OriginError::Null);
+        }
+        let (scheme, authority) = split_scheme(text)?;
+        refuse_what_no_authority_has(authority)?;
+        let (host, port) = split_port(authority)?;
+        Ok(Self {
+            scheme,
+            host,
+            kind: host_kind(host)?,
+            port: port.map(|port| parse_port(port, scheme)).transpose()?,
+        })
+    }
+
+    /// Whether the host is this machine: `localhost` and what lies below it
+    /// (RFC 6761 §6.3), 127.0.0.0/8, `[::1]`.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback_host(self.host, self.kind)
+    }
+}
+
+/// [`Origin::is_loopback`] for a host that is not part of an origin.
+pub(crate) fn is_loopback_host(host: &str, kind: HostKind) -> bool {
+    match kind {
+        HostKind::Domain => host == "localhost" || host.ends_with(".localhost"),
+        HostKind::Ipv4(address) => address.is_loopback(),
+        HostKind::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// `https://host:port` → the scheme and `host:port`.
+pub(crate) fn split_scheme(text: &str) -> Result<(Scheme, &str), OriginError> {
+    let (scheme, rest) = text.split_once("://").ok_or(OriginError::Scheme)?;
+    match scheme {
+        "https" => Ok((Scheme::Https, rest)),
+        "http" => Ok((Scheme::Http, rest)),
+        _ if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") => Err(OriginError::UpperCase),
+        _ => Err(OriginError::Scheme),
+    }
+}
+
+/// One pass over the authority for the characters that would make it another
+/// URL than it looks like, each with its own name.
+pub(crate) fn refuse_what_no_authority_has(authority: &str) -> Result<(), OriginError> {
+    for byte in authority.bytes() {
+        match byte {
+            b'/' | b'?' | b'#' => return Err(OriginError::Path),
+            b'\\' => return Err(OriginError::Backslash),
+            b'@' => return Err(OriginError::Userinfo),
+            b'%' => return Err(OriginError::Percent),
+            b'A'..=b'Z' => return Err(OriginError::UpperCase),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `host:port` → both; the colons inside an IPv6 address are not separators.
+pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<&str>), OriginError> {
+    if authority.starts_with('[') {
+        let end = authority.find(']').ok_or(OriginError::Ipv6)?;
+        let (host, rest) = authority.split_at_checked(end + 1).ok_or(OriginError::Ipv6)?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(OriginError::HostName),
+        };
+    }
+    Ok(match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    })
+}
+
+/// What `host` is, if it is canonical.
+pub(crate) fn host_kind(host: &str) -> Result<HostKind, OriginError> {
+    if host.is_empty() {
+        return Err(OriginError::EmptyHost);
+    }
+    if host.len() > MAX_HOST {
+        return Err(OriginError::TooLong);
+    }
+    if let Some(inner) = host.strip_prefix('[') {
+        let inner = inner.strip_suffix(']').ok_or(OriginError::Ipv6)?;
+        return canonical_ipv6(inner).map(HostKind::Ipv6);
+    }
+    if host.ends_with('.') {
+        return Err(OriginError::TrailingDot);
+    }
+    let mut last = "";
+    let mut punycode = false;
+    for label in host.split('.') {
+        let of_form = label
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
+        if label.is_empty() || !of_form {
+            return Err(OriginError::HostName);
+        }
+        if label.len() > MAX_LABEL {
+            return Err(OriginError::TooLong);
+        }
+        punycode |= label.starts_with("xn--");
+        last = label;
+    }
+    if ends_in_a_number(last) {
+        // `Ipv4Addr` reads four decimal parts without leading zeros and no
+        // other of the forms that the URL standard's parser repairs.
+        return host.parse().map(HostKind::Ipv4).map_err(|_| OriginError::Ipv4);
+    }
+    if punycode && idna::domain_to_ascii(host).ok().as_deref() != Some(host) {
+        return Err(OriginError::Punycode);
+    }
+    Ok(HostKind::Domain)
+}
+
+/// The URL standard's "ends in a number checker", for the last label of a
+/// host without a trailing dot.
+fn ends_in_a_number(label: &str) -> bool {
+    let hex = label.strip_prefix("0x");
+    label.bytes().all(|b| b.is_ascii_digit()) || hex.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// An IPv6 address, if `text` is how the URL standard's serialiser writes it.
+fn canonical_ipv6(text: &str) -> Result<Ipv6Addr, OriginError> {
+    let address: Ipv6Addr = text.parse().map_err(|_| OriginError::Ipv6)?;
+    if serialise_ipv6(address) == text {
+        Ok(address)
+    } else {
+        Err(OriginError::Ipv6)
+    }
+}
+
+/// URL standard §3.5, IPv6 serializer: lower-case hexadecimal, the first
+/// longest run of two or more zero pieces as `::`, and never the dotted form
+/// that `Display` prints for IPv4-mapped addresses.
+fn serialise_ipv6(address: Ipv6Addr) -> String {
+    let pieces = address.segments();
+    let (mut start, mut length) = (0, 0);
+    let mut at = 0;
+    while at < pieces.len() {
+        let run = pieces.iter().skip(at).take_while(|&&piece| piece == 0).count();
+        if run > length {
+            (start, length) = (at, run);
+        }
+        at += run.max(1);
+    }
+    let hex =
+        |pieces: &mut dyn Iterator<Item = &u16>| pieces.map(|piece| format!("{piece:x}")).collect::<Vec<_>>().join(":");
+    if length < 2 {
+        return hex(&mut pieces.iter());
+    }
+    let before = hex(&mut pieces.iter().take(start));
+    let after = hex(&mut pieces.iter().skip(start + length));
+    format!("{before}::{after}")
+}
+
+/// A port in canonical decimal that is not `scheme`'s default one.
+pub(crate) fn parse_port(text: &str, scheme: Scheme) -> Result<u16, OriginError> {
+    let canonical = !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+    let port: u16 = text.parse().map_err(|_| OriginError::Port)?;
+    if !canonical {
+        Err(OriginError::Port)
+    } else if port == scheme.default_port() {
+        Err(OriginError::DefaultPort)
+    } else {
+        Ok(port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_origins_are_read_by_component() {
+        let long = format!(
+            "https://{}.com",
+            ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(57)].join(".")
+        );
+        assert_eq!(long.len() - "https://".len(), MAX_HOST);
+        let cases = [
+            ("https://contoso.com", Scheme::Https, "contoso.com", None),
+            ("https://contoso.com:8443", Scheme::Https, "contoso.com", Some(8443)),
+            ("https://contoso.com:80", Scheme::Https, "contoso.com", Some(80)),
+            ("http://localhost:443", Scheme::Http, "localhost", Some(443)),
+            ("http://localhost", Scheme::Http, "localhost", None),
+            (
+                "https://a_b.r3---sn.contoso.com",
+                Scheme::Https,
+                "a_b.r3---sn.contoso.com",
+                None,
+            ),
+            (
+                "https://xn--bcher-kva.example",
+                Scheme::Https,
+                "xn--bcher-kva.example",
+                None,
+            ),
+            ("http://127.0.0.1:3000", Scheme::Http, "127.0.0.1", Some(3000)),
+            ("http://[::1]:3000", Scheme::Http, "[::1]", Some(3000)),
+            (
+                "https://[2001:db8::1:0:0:1]",
+                Scheme::Https,
+                "[2001:db8::1:0:0:1]",
+                None,
+            ),
+            ("https://[::ffff:102:304]", Scheme::Https, "[::ffff:102:304]", None),
+            ("https://1password.com", Scheme::Https, "1password.com", None),
+            (long.as_str(), Scheme::Https, &long[8..], None),
+        ];
+        for (text, scheme, host, port) in cases {
+            let origin = Origin::parse(text.as_bytes());
+            let parts = origin.map(|o| (o.scheme, o.host, o.port));
+            assert_eq!(parts, Ok((scheme, host, port)), "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_browser_would_not_write_is_refused_by_name() {
+        use OriginError as E;
+        let too_long = format!(
+            "https://{}.com",
+            ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(58)].join(".")
+        );
+        let long_label = format!("https://{}.com", "a".repeat(64));
+        let cases: &[(&str, E)] = &[
+            ("", E::Empty),
+            ("null", E::Null),
+            ("Null", E::Scheme),
+            ("contoso.com", E::Scheme),
+            ("//contoso.com", E::Scheme),
+            ("ftp://contoso.com", E::Scheme),
+            ("file://", E::Scheme),
+            ("chrome-extension://abcdef", E::Scheme),
+            ("https:contoso.com", E::Scheme),
+            ("https:/contoso.com", E::Scheme),
+            ("*", E::Scheme),
+            ("HTTPS://contoso.com", E::UpperCase),
+            ("https://Contoso.com", E::UpperCase),
+            ("https://", E::EmptyHost),
+            ("https://:8443", E::EmptyHost),
+            ("https://contoso.com/", E::Path),
+            ("https://contoso.com?", E::Path),
+            ("https://contoso.com#", E::Path),
+            ("https://contoso.com\\", E::Backslash),
+            ("https://contoso.com\\.evil.com", E::Backslash),
+            ("https://user@contoso.com", E::Userinfo),
+            ("https://contoso.com%2eevil.com", E::Percent),
+            ("https://contoso.com.", E::TrailingDot),
+            ("https://.contoso.com", E::HostName),
+            ("https://a..contoso.com", E::HostName),
+            ("https://contoso.com,https://evil.com", E::Path),
+            ("https://contoso.com;evil", E::HostName),
+            ("https://*.contoso.com", E::HostName),
+            ("https://contoso.com https://evil.com", E::NotAscii),
+            (" https://contoso.com", E::NotAscii),
+            ("https://contoso.com\t", E::NotAscii),
+            ("https://contoso.com\0", E::NotAscii),
+            ("https://bücher.example", E::NotAscii),
+            ("https://xn--a", E::Punycode),
+            ("https://xn--bcher-kvA.example", E::UpperCase),
+            ("https://xn--contoso-.com", E::Punycode),
+            ("https://1.2.3", E::Ipv4),
+            ("https://1.2.3.4.5", E::Ipv4),
+            ("https://01.2.3.4", E::Ipv4),
+            ("https://1.2.3.256", E::Ipv4),
+            ("https://2130706433", E::Ipv4),
+            ("https://0x7f.1", E::Ipv4),
+            ("https://0x7f000001", E::Ipv4),
+            ("https://1.2.3.0x", E::Ipv4),
+            ("https://contoso.1", E::Ipv4),
+            ("http://[::1", E::Ipv6),
+            ("http://[0:0:0:0:0:0:0:1]", E::Ipv6),
+            ("http://[::0001]", E::Ipv6),
+            ("http://[::ffff:1.2.3.4]", E::Ipv6),
+            ("http://[2001:db8:0:1:1:1:1::]", E::Ipv6),
+            ("http://[fe80::1]x", E::HostName),
+            ("http://[]", E::Ipv6),
+            ("http://::1", E::EmptyHost),
+            ("http://localhost:", E::Port),
+            ("http://localhost:0", E::Port),
+            ("http://localhost:080", E::Port),
+            ("http://localhost:+81", E::Port),
+            ("http://localhost:65536", E::Port),
+            ("http://localhost:3000:1", E::Port),
+            ("http://localhost:http", E::Port),
+            ("http://localhost:80", E::DefaultPort),
+            ("https://contoso.com:443", E::DefaultPort),
+            (&too_long, E::TooLong),
+            (&long_label, E::TooLong),
+        ];
+        for &(text, error) in cases {
+            assert_eq!(Origin::parse(text.as_bytes()), Err(error), "{text}");
+        }
+        assert_eq!(Origin::parse(b"https://contoso.com\xff"), Err(E::NotAscii));
+    }
+
+    #[test]
+    fn loopback_is_localhost_and_the_loopback_addresses() {
+        for (text, loopback) in [
+            ("http://localhost", true),
+            ("http://app.localhost:3000", true),
+            ("http://127.8.9.1", true),
+            ("http://[::1]", true),
+            ("http://notlocalhost", false),
+            ("http://localhost.contoso.com", false),
+            ("http://10.0.0.1", false),
+        ] {
+            let origin = Origin::parse(text.as_bytes()).unwrap();
+            assert_eq!(origin.is_loopback(), loopback, "{text}");
+        }
+    }
+}

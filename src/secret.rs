@@ -1,0 +1,304 @@
+//! What a secret is here: its name, its version, its bytes and the bundle that
+//! travels from the vault to a browser. This module knows no network, no HTTP
+//! and no configuration; text becomes one of these types at the door and is
+//! not checked again behind it.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Longest name of a secret, in characters (Key Vault's own limit).
+pub const MAX_NAME: usize = 127;
+/// Longest version of a secret, in characters (Key Vault uses 32 today).
+pub const MAX_VERSION: usize = 64;
+
+/// Text that is not a secret's name or version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// Not `^[0-9A-Za-z-]{1,127}$`.
+    #[error("the name of a secret is 1 to 127 letters, digits and hyphens")]
+    Name,
+    /// Not `^[0-9A-Za-z]{1,64}$`.
+    #[error("the version of a secret is 1 to 64 letters and digits")]
+    Version,
+}
+
+/// A secret's name: `^[0-9A-Za-z-]{1,127}$`, folded to lower case because Key
+/// Vault's names are case-insensitive.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SecretName(Box<str>);
+
+impl SecretName {
+    /// Reads a name as a client wrote it; nothing is percent-decoded.
+    ///
+    /// # Errors
+    /// [`Malformed::Name`] when it is not of the form above.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        if text.is_empty() || text.len() > MAX_NAME || !is_name_text(text) {
+            return Err(Malformed::Name);
+        }
+        Ok(Self(text.to_ascii_lowercase().into()))
+    }
+
+    /// The name in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// True when `text` has only the characters of a secret's name; the empty
+/// text has.
+pub fn is_name_text(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// One version of a secret: `^[0-9A-Za-z]{1,64}$`, kept as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SecretVersion(Box<str>);
+
+impl SecretVersion {
+    /// Reads a version as a client or the vault wrote it.
+    ///
+    /// # Errors
+    /// [`Malformed::Version`] when it is not of the form above.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let of_form = text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if text.is_empty() || text.len() > MAX_VERSION || !of_form {
+            return Err(Malformed::Version);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The version's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a caller asks for: a name, and a version or the current one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SecretKey {
+    /// The secret's name.
+    pub name: SecretName,
+    /// The version asked for; `None` is the current one.
+    pub version: Option<SecretVersion>,
+}
+
+/// A secret's value: zeroed when dropped, without `Debug`, `Display` or
+/// `Clone`, so that it cannot reach a log by accident.
+pub struct SecretValue(Zeroizing<String>);
+
+impl SecretValue {
+    /// Takes the value over; `text` must be its only copy for the zeroing to
+    /// mean anything.
+    pub fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+
+    /// The value itself. Only the body of a 200 may call this.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(hidden)")
+    }
+}
+
+/// The attributes of a secret that a browser may see. Times are Unix seconds;
+/// what the vault did not send is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Whether the secret may be read at all; an absent flag means yes.
+    pub enabled: Option<bool>,
+    /// Not to be served before this time.
+    pub not_before: Option<i64>,
+    /// Not to be served from this time on.
+    pub expires: Option<i64>,
+    /// When this version was created.
+    pub created: Option<i64>,
+    /// When this version was last changed.
+    pub updated: Option<i64>,
+}
+
+/// Why a secret that the vault has may not be served now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unusable {
+    /// `enabled` is false.
+    #[error("the secret is disabled")]
+    Disabled,
+    /// `exp` has come.
+    #[error("the secret has expired")]
+    Expired,
+    /// `nbf` has not come yet.
+    #[error("the secret is not valid yet")]
+    NotYetValid,
+}
+
+impl Attributes {
+    /// Whether the secret may be served at `now` (Unix seconds). The vault
+    /// itself returns expired and not yet valid secrets with 200, so this is
+    /// asked at every answer, a cached one included.
+    ///
+    /// # Errors
+    /// The first of disabled, expired, not yet valid that holds.
+    pub fn usable_at(&self, now: i64) -> Result<(), Unusable> {
+        if self.enabled == Some(false) {
+            Err(Unusable::Disabled)
+        } else if self.expires.is_some_and(|expires| now >= expires) {
+            Err(Unusable::Expired)
+        } else if self.not_before.is_some_and(|start| now < start) {
+            Err(Unusable::NotYetValid)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A secret as the vault returned it, without what never leaves (`tags`,
+/// `kid`, `recoveryLevel`, the vault's name).
+#[derive(Debug)]
+pub struct Bundle {
+    /// The secret's bytes.
+    pub value: SecretValue,
+    /// The version that the vault says this is; `None` when it did not say.
+    pub version: Option<SecretVersion>,
+    /// `contentType`, as whoever set the secret wrote it.
+    pub content_type: Option<String>,
+    /// The attributes that may be seen.
+    pub attributes: Attributes,
+}
+
+/// The secrets that may be served: exact names, prefixes, or all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowList {
+    names: HashSet<SecretName>,
+    prefixes: Vec<Box<str>>,
+}
+
+impl AllowList {
+    /// Builds the list. An empty prefix allows every secret; prefixes are
+    /// folded to lower case like names.
+    pub fn new(names: impl IntoIterator<Item = SecretName>, prefixes: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+            prefixes: prefixes
+                .into_iter()
+                .map(|prefix| prefix.to_ascii_lowercase().into())
+                .collect(),
+        }
+    }
+
+    /// Whether `name` may be served.
+    pub fn allows(&self, name: &SecretName) -> bool {
+        self.names.contains(name) || self.prefixes.iter().any(|prefix| name.as_str().starts_with(&**prefix))
+    }
+
+    /// The exact names, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &SecretName> {
+        self.names.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_folded_and_bounded() {
+        let cases = [
+            ("Maps-Key", Some("maps-key")),
+            ("0", Some("0")),
+            ("-", Some("-")),
+            ("", None),
+            ("a_b", None),
+            ("a.b", None),
+            ("a%62", None),
+            ("a b", None),
+            ("ключ", None),
+        ];
+        for (text, folded) in cases {
+            let name = SecretName::parse(text);
+            assert_eq!(name.ok().as_ref().map(SecretName::as_str), folded, "{text}");
+        }
+        assert!(SecretName::parse(&"a".repeat(127)).is_ok());
+        assert!(SecretName::parse(&"a".repeat(128)).is_err());
+    }
+
+    #[test]
+    fn versions_keep_their_case_and_are_bounded() {
+        assert_eq!(SecretVersion::parse("0aF").unwrap().as_str(), "0aF");
+        for text in ["", "a-b", "a/b", "é"] {
+            assert_eq!(SecretVersion::parse(text), Err(Malformed::Version), "{text}");
+        }
+        assert!(SecretVersion::parse(&"a".repeat(64)).is_ok());
+        assert!(SecretVersion::parse(&"a".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn a_secret_is_usable_from_nbf_until_just_before_exp() {
+        let window = Attributes {
+            not_before: Some(100),
+            expires: Some(200),
+            ..Attributes::default()
+        };
+        assert_eq!(window.usable_at(99), Err(Unusable::NotYetValid));
+        assert_eq!(window.usable_at(100), Ok(()));
+        assert_eq!(window.usable_at(199), Ok(()));
+        assert_eq!(window.usable_at(200), Err(Unusable::Expired));
+
+        let disabled = Attributes {
+            enabled: Some(false),
+            ..window
+        };
+        assert_eq!(disabled.usable_at(150), Err(Unusable::Disabled));
+        assert_eq!(Attributes::default().usable_at(i64::MAX), Ok(()));
+    }
+
+    #[test]
+    fn a_value_does_not_show_in_debug() {
+        let bundle = Bundle {
+            value: SecretValue::new(Zeroizing::new("canary".into())),
+            version: None,
+            content_type: None,
+            attributes: Attributes::default(),
+        };
+        assert!(!format!("{bundle:?}").contains("canary"));
+    }
+
+    #[test]
+    fn the_allow_list_knows_names_and_prefixes_in_any_case() {
+        let name = |text| SecretName::parse(text).unwrap();
+        let list = AllowList::new([name("Maps-Key")], ["Web-".to_owned()]);
+        for (text, allowed) in [
+            ("maps-key", true),
+            ("MAPS-KEY", true),
+            ("maps-key2", false),
+            ("maps-ke", false),
+            ("web-", true),
+            ("WEB-a", true),
+            ("we", false),
+            ("xweb-a", false),
+        ] {
+            assert_eq!(list.allows(&name(text)), allowed, "{text}");
+        }
+        assert!(!AllowList::default().allows(&name("a")));
+        assert!(AllowList::new([], [String::new()]).allows(&name("a")));
+    }
+}
