@@ -157,9 +157,12 @@ impl<V: Vault> Api<V> {
         if method != Method::GET && method != Method::HEAD {
             return Err(Problem::MethodNotAllowed { allow: SECRET_METHODS });
         }
+        // Read before the gates so that the log can name what a refused
+        // request asked for; a malformed name is refused in its turn.
+        let key = parse_key(name, version);
+        trail.key = key.as_ref().ok().cloned();
         self.gates(origin, headers)?;
-        let key = parse_key(name, version)?;
-        let key = trail.key.insert(key);
+        let key = &key?;
         if !self.allowed_secrets.allows(&key.name) {
             return Err(Problem::SecretNotFound);
         }

@@ -33,8 +33,6 @@ use self::timed::{Activity, Timed};
 
 /// Connections open at once; those beyond it wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1024;
-/// Header fields of a request.
-const MAX_HEADERS: usize = 100;
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 64 * 1024;
 /// How long requests in flight may take once the server stops.
@@ -136,7 +134,9 @@ where
         .timer(TokioTimer::new())
         // `Timed` tells an idle connection from a slow head; hyper does not.
         .header_read_timeout(None)
-        .max_headers(MAX_HEADERS)
+        // hyper's default limit on header fields is the contract's, 100;
+        // setting it would cost an allocation a request.
+        .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(io), service)
 }
