@@ -9,10 +9,13 @@
 //! - [`vault`]: the trait that secrets come from, and Azure Key Vault.
 //! - [`api`]: a request to its answer; the only map to HTTP.
 //! - [`server`]: connections, limits, drain.
+//! - [`command`] and [`check`]: the command line, and `handler check`.
 //!
 //! The binary `handler` ties them together.
 
 pub mod api;
+pub mod check;
+pub mod command;
 pub mod config;
 pub mod cors;
 pub mod secret;

@@ -3,16 +3,19 @@
 //! The environment is read here and nowhere else; so are signals, and the exit
 //! codes decided.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyvault_cors::api::Api;
-use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat};
-use keyvault_cors::server;
+use keyvault_cors::command::{Check, Command, USAGE};
+use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat, Sources};
 use keyvault_cors::vault::{Identity, KeyVault, Options};
+use keyvault_cors::{check, server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{Level, error, info, warn};
@@ -29,39 +32,55 @@ const EXIT_CONFIG: u8 = 78;
 /// of `RUST_LOG` holds for both.
 const LOG: &str = "keyvault_cors";
 
-const USAGE: &str = "\
-Serves allowed Key Vault secrets to allowed origins, as an Azure Functions custom handler.
-
-Usage:
-  handler              serve on 127.0.0.1, on FUNCTIONS_CUSTOMHANDLER_PORT or 7071
-  handler --help       this text
-  handler --version    the version
-
-Settings are environment variables; KEY_VAULT_URL, ALLOWED_SECRETS and ALLOWED_ORIGINS
-are required. The README has a table of all.
-";
-
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let words: Vec<_> = arguments.iter().map(|argument| argument.to_str()).collect();
-    match words.as_slice() {
-        [] => serve(),
-        [Some("--help" | "-h")] => say(io::stdout(), USAGE),
-        [Some("--version" | "-V")] => say(io::stdout(), concat!("handler ", env!("CARGO_PKG_VERSION"), "\n")),
-        _ => {
+    // An argument that is not Unicode keeps a replacement character, which no
+    // command line has.
+    let arguments: Vec<_> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    match Command::parse(&arguments) {
+        Some(Command::Serve) => serve(),
+        Some(Command::Check(options)) => check(&options),
+        Some(Command::Help) => say(io::stdout(), USAGE),
+        Some(Command::Version) => say(io::stdout(), concat!("handler ", env!("CARGO_PKG_VERSION"), "\n")),
+        None => {
             say(io::stderr(), USAGE);
             ExitCode::FAILURE
         }
     }
 }
 
-fn serve() -> ExitCode {
-    let config = match Config::from_lookup(environment()) {
-        Ok(config) => config,
-        Err(faults) => {
-            report(&faults);
-            return ExitCode::from(EXIT_CONFIG);
+/// `handler check`.
+fn check(options: &Check) -> ExitCode {
+    let mut settings = BTreeMap::new();
+    if let Some(file) = &options.settings {
+        let bytes = match std::fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                say(io::stderr(), &format!("handler: {file:?} cannot be read: {error}\n"));
+                return ExitCode::FAILURE;
+            }
+        };
+        match check::read_settings(file, &bytes) {
+            Ok(values) => settings = values,
+            Err(fault) => return refuse(&[fault]),
         }
+    }
+    settings.extend(environment());
+    match read_config(&settings) {
+        Ok(config) => {
+            let report = check::report(&config, options.origin.as_deref(), options.secret.as_deref());
+            say(io::stdout(), &report)
+        }
+        Err(faults) => refuse(&faults),
+    }
+}
+
+fn serve() -> ExitCode {
+    let config = match read_config(&environment()) {
+        Ok(config) => config,
+        Err(faults) => return refuse(&faults),
     };
     log_to_standard_streams(config.log_format, &config.log_filter);
     for Finding { setting, message } in &config.warnings {
@@ -104,12 +123,13 @@ async fn run(config: Config) -> io::Result<()> {
 }
 
 fn api(config: Config) -> Api<KeyVault> {
+    let cors = config.cors_policy();
     let identity = match config.credential {
         CredentialKind::ManagedIdentity { client_id } => Identity::Managed { client_id },
         CredentialKind::DeveloperTools => Identity::DeveloperTools,
     };
     Api {
-        cors: config.cors,
+        cors,
         require_origin: config.require_origin,
         require_loopback_host: !config.under_functions_host,
         allowed_secrets: config.allowed_secrets,
@@ -124,18 +144,24 @@ fn api(config: Config) -> Api<KeyVault> {
     }
 }
 
-/// A lookup in the process's environment as it is now. A value that is not
-/// Unicode keeps a replacement character, which no setting accepts.
-fn environment() -> impl Fn(&str) -> Option<String> {
-    let variables: HashMap<_, _> = std::env::vars_os()
-        .map(|(name, value)| {
-            (
-                name.to_string_lossy().into_owned(),
-                value.to_string_lossy().into_owned(),
-            )
-        })
-        .collect();
-    move |name| variables.get(name).cloned()
+/// The process's environment as it is now. A value that is not Unicode keeps a
+/// replacement character, which no setting accepts.
+fn environment() -> BTreeMap<String, String> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect()
+}
+
+/// The configuration in `settings`, and in the files below the app's root.
+fn read_config(settings: &BTreeMap<String, String>) -> Result<Config, Vec<Finding>> {
+    let names: Vec<_> = settings.keys().cloned().collect();
+    let root = settings.get("FUNCTIONS_APP_ROOT_PATH").map_or(".", String::as_str);
+    Config::from_lookup(&Sources {
+        lookup: &|name| settings.get(name).cloned(),
+        names: &names,
+        read_file: &|path| std::fs::read(Path::new(root).join(path)),
+    })
 }
 
 /// Wall time in whole seconds; a clock before 1970 reads 0.
@@ -174,9 +200,9 @@ fn log_to_standard_streams(format: LogFormat, directives: &str) {
 
 /// The faults, one a line, on stderr: there is no subscriber yet, because how
 /// to log is a setting too.
-fn report(faults: &[Finding]) {
+fn refuse(faults: &[Finding]) -> ExitCode {
     let mut text = format!(
-        "handler: {} fault(s) in the configuration; nothing is served\n",
+        "handler: the configuration is faulty ({}); nothing is served\n",
         faults.len()
     );
     for fault in faults {
@@ -185,6 +211,7 @@ fn report(faults: &[Finding]) {
         text.push('\n');
     }
     say(io::stderr(), &text);
+    ExitCode::from(EXIT_CONFIG)
 }
 
 /// Writes `text`; a reader that has gone away does not change what happens.

@@ -5,31 +5,52 @@
 //! module never touches the environment itself; `main` passes it in, tests
 //! pass a map.
 
+mod headers;
+mod names;
 mod origins;
+mod platform;
+mod posture;
 mod reader;
+mod secrets;
+mod suffixes;
 mod vault_url;
 
+use std::io;
 use std::time::Duration;
 
 use http::HeaderName;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
-use self::origins::Origins;
+pub use self::names::SETTINGS;
+use self::platform::App;
 pub use self::reader::Finding;
-use self::reader::{Reader, elements};
+use self::reader::Reader;
 pub use self::vault_url::VaultUrl;
-use crate::cors::{Policy, RequestHeaders};
-use crate::secret::{AllowList, SecretName, is_name_text};
+use crate::cors::{AllowedOrigins, Policy, RequestHeaders};
+use crate::secret::AllowList;
 
 /// Port when the Functions host does not give one: what `func start` serves on.
 const DEFAULT_PORT: u16 = 7071;
 /// `RUST_LOG` when it is not set.
 const DEFAULT_LOG_FILTER: &str = "warn,keyvault_cors=info";
-const DEFAULT_REQUEST_HEADERS: &str =
-    "authorization,x-functions-key,x-ms-client-request-id,x-ms-useragent,traceparent,tracestate";
-const DEFAULT_EXPOSED_HEADERS: &str = "retry-after,www-authenticate,x-ms-client-request-id,x-ms-request-id";
-const DEFAULT_MAX_AGE_SECONDS: u32 = 600;
 const DAY_SECONDS: u32 = 86_400;
+
+/// What a configuration is read from: never the environment itself.
+pub struct Sources<'a> {
+    /// The value of an environment variable.
+    pub lookup: &'a dyn Fn(&str) -> Option<String>,
+    /// The names of all environment variables, to find typos among.
+    pub names: &'a [String],
+    /// Reads a file of the app, by its path below the app's root.
+    pub read_file: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Sources<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
 
 /// A configuration without faults.
 #[derive(Debug)]
@@ -42,8 +63,15 @@ pub struct Config {
     pub upstream_timeout: Duration,
     /// The secrets that may be served.
     pub allowed_secrets: AllowList,
-    /// Who may read the answers.
-    pub cors: Policy,
+    /// The origins that may read the answers.
+    pub origins: AllowedOrigins,
+    /// The request headers that a preflight may ask for.
+    pub request_headers: Vec<HeaderName>,
+    /// The response headers that scripts may read.
+    pub exposed_headers: Vec<HeaderName>,
+    /// Seconds for which browsers may keep a preflight's answer; `None` leaves
+    /// that to them.
+    pub preflight_max_age: Option<u32>,
     /// Whether requests without `Origin` are refused.
     pub require_origin: bool,
     /// Where to listen on 127.0.0.1.
@@ -56,6 +84,10 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which log lines there are, in tracing's filter directives.
     pub log_filter: String,
+    /// The command that gives the platform's own CORS list the same origins.
+    pub mirror: String,
+    /// The command that makes the platform allow credentials.
+    pub mirror_credentials: String,
     /// What works, but should be looked at.
     pub warnings: Vec<Finding>,
 }
@@ -82,117 +114,92 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// Reads the settings (the contract's table, in the README) through
-    /// `lookup`.
+    /// Reads the settings (the table in the README).
     ///
     /// # Errors
     /// Every fault there is, in the order of the settings.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Finding>> {
-        let mut reader = Reader::new(&lookup);
-        let vault = VaultUrl::read(&mut reader);
-        let allowed_secrets = read_secrets(&mut reader);
-        let cors = read_cors(&mut reader);
-        let require_origin = reader.boolean("REQUIRE_ORIGIN", true);
+    pub fn from_lookup(sources: &Sources<'_>) -> Result<Self, Vec<Finding>> {
+        let mut reader = Reader::new(sources.lookup);
+        let reader = &mut reader;
+        let vault = VaultUrl::read(reader);
+        let allowed_secrets = secrets::read(reader);
+        let origins = origins::read(reader);
+        let credentials = matches!(&origins, AllowedOrigins::Listed { credentials: true, .. });
+        let request_headers = headers::read_allowed(reader);
+        let exposed_headers = headers::read_exposed(reader, credentials);
+        let preflight_max_age = headers::read_max_age(reader);
+        let require_origin = read_require_origin(reader);
+        check_cache(reader);
         let upstream_timeout = reader.seconds("UPSTREAM_TIMEOUT_SECONDS", 5, 1..=60);
-        let credential = read_credential(&mut reader);
-        refuse_entra(&mut reader);
-        let (log_format, log_filter) = read_logging(&mut reader);
-        let (port, under_functions_host) = read_port(&mut reader);
-        let public_host = read_public_host(&mut reader, port);
-        let Reader { faults, warnings, .. } = reader;
+        let credential = read_credential(reader);
+        refuse_entra(reader);
+        let (log_format, log_filter) = read_logging(reader);
+        let (port, under_functions_host) = read_port(reader);
+        let public_host = read_public_host(reader, port);
+        posture::check(reader, sources.read_file, under_functions_host, false);
+        names::check(reader, sources.names);
+        let app = App::read(reader);
+        platform::check_identity(reader, &app);
+        platform::check_cors(reader, &origins, &app);
+        let mirror = platform::add(&origins, &app);
+        let (faults, warnings) = reader.take_findings();
         match vault {
             Some(vault) if faults.is_empty() => Ok(Self {
                 vault,
                 credential,
                 upstream_timeout,
                 allowed_secrets,
-                cors,
+                origins,
+                request_headers,
+                exposed_headers,
+                preflight_max_age,
                 require_origin,
                 port,
                 under_functions_host,
                 public_host,
                 log_format,
                 log_filter,
+                mirror,
+                mirror_credentials: app.az("cors credentials", "--enable true"),
                 warnings,
             }),
             _ => Err(faults),
         }
     }
+
+    /// Whether requests may carry credentials.
+    pub fn credentials(&self) -> bool {
+        matches!(&self.origins, AllowedOrigins::Listed { credentials: true, .. })
+    }
+
+    /// The CORS policy, ready for requests.
+    pub fn cors_policy(&self) -> Policy {
+        Policy::new(
+            self.origins.clone(),
+            RequestHeaders::new(self.request_headers.iter().cloned()),
+            &self.exposed_headers,
+            self.preflight_max_age,
+        )
+    }
 }
 
-fn read_secrets(reader: &mut Reader<'_>) -> AllowList {
-    const NAME: &str = "ALLOWED_SECRETS";
-    let any = reader.boolean("DANGEROUSLY_ALLOW_ANY_SECRET", false);
-    let (mut names, mut prefixes) = (Vec::new(), Vec::new());
-    let Some(list) = reader.required(NAME, "maps-key") else {
-        return AllowList::default();
-    };
-    for (place, element) in elements(&list) {
-        if element == "*" && !any {
-            reader.fault(
-                NAME,
-                "`*` serves every secret of the vault; list the names, or set DANGEROUSLY_ALLOW_ANY_SECRET=true if \
-                 that is really meant",
-            );
-        } else if let Some(prefix) = element.strip_suffix('*')
-            && is_name_text(prefix)
-            && prefix.len() < crate::secret::MAX_NAME
-        {
-            prefixes.push(prefix.to_owned());
-        } else if element.is_empty() {
-            reader.fault(NAME, format!("element {place}: it is empty; remove the comma"));
-        } else {
-            // The value is not repeated: somebody may have pasted the secret
-            // itself in place of its name.
-            match SecretName::parse(element) {
-                Ok(name) => names.push(name),
-                Err(error) => reader.fault(
-                    NAME,
-                    format!("element {place}: {error}; a single `*` may end it to allow a prefix"),
-                ),
-            }
-        }
+fn read_require_origin(reader: &mut Reader<'_>) -> bool {
+    let require_origin = reader.boolean("REQUIRE_ORIGIN", true);
+    if !require_origin {
+        reader.warn(
+            "REQUIRE_ORIGIN",
+            "requests without Origin are served: whatever is no browser, and pages on this app's own origin",
+        );
     }
-    AllowList::new(names, prefixes)
+    require_origin
 }
 
-fn read_cors(reader: &mut Reader<'_>) -> Policy {
-    const MAX_AGE: &str = "PREFLIGHT_MAX_AGE_SECONDS";
-    let origins = Origins::read(reader);
-    let request_headers = read_header_names(reader, "ALLOWED_HEADERS", DEFAULT_REQUEST_HEADERS);
-    let exposed = read_header_names(reader, "EXPOSED_HEADERS", DEFAULT_EXPOSED_HEADERS);
-    let max_age = match reader.text_or_empty(MAX_AGE) {
-        None => Some(DEFAULT_MAX_AGE_SECONDS),
-        Some(value) if value.is_empty() => None,
-        Some(value) => reader.number(MAX_AGE, &value, 0..=DAY_SECONDS),
-    };
-    Policy::new(
-        origins.into_allowed(),
-        RequestHeaders::new(request_headers),
-        &exposed,
-        max_age,
-    )
-}
-
-fn read_header_names(reader: &mut Reader<'_>, setting: &str, default: &str) -> Vec<HeaderName> {
-    let list = reader.text_or_empty(setting).unwrap_or_else(|| default.to_owned());
-    if list.is_empty() {
-        return Vec::new();
-    }
-    let mut names = Vec::new();
-    for (place, element) in elements(&list) {
-        match HeaderName::from_bytes(element.as_bytes()) {
-            Ok(name) if name.as_str() == "*" => {
-                reader.fault(setting, format!("element {place}: `*` is refused; list the names"));
-            }
-            Ok(name) => names.push(name),
-            Err(_) => reader.fault(
-                setting,
-                format!("element {place}: it is not the name of a header; names are separated by commas"),
-            ),
-        }
-    }
-    names
+/// The cache's settings are checked, so that a malformed one is not found out
+/// later; this version keeps nothing.
+fn check_cache(reader: &mut Reader<'_>) {
+    let _ttl = reader.seconds("CACHE_TTL_SECONDS", 300, 0..=DAY_SECONDS);
+    let _stale = reader.seconds("CACHE_STALE_SECONDS", 3600, 0..=DAY_SECONDS);
+    let _prefetch = reader.boolean("PREFETCH", true);
 }
 
 fn read_credential(reader: &mut Reader<'_>) -> CredentialKind {
@@ -215,6 +222,12 @@ fn read_credential(reader: &mut Reader<'_>) -> CredentialKind {
     let chosen = reader
         .optional(TOKENS)
         .and_then(|value| reader.choice(TOKENS, &value, &[("prod", Source::Prod), ("dev", Source::Dev)]));
+    if reader.is_deployed() && matches!(chosen, Some(Source::Dev)) {
+        reader.warn(
+            TOKENS,
+            "a deployed app has no developer signed in; remove it to use the managed identity",
+        );
+    }
     match chosen {
         Some(Source::Dev) => CredentialKind::DeveloperTools,
         None if !in_azure => CredentialKind::DeveloperTools,
@@ -238,6 +251,7 @@ fn refuse_entra(reader: &mut Reader<'_>) {
         "ENTRA_REQUIRED_SCOPES",
         "ENTRA_REQUIRED_ROLES",
         "ENTRA_ALLOWED_CLIENTS",
+        "ENTRA_AUTHORITY_HOST",
     ] {
         if reader.optional(name).is_some() {
             reader.fault(
@@ -254,11 +268,16 @@ fn read_logging(reader: &mut Reader<'_>) -> (LogFormat, String) {
     let filter = reader
         .optional("RUST_LOG")
         .unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned());
-    if EnvFilter::try_new(&filter).is_err() {
-        reader.fault(
+    match EnvFilter::try_new(&filter) {
+        Ok(parsed) if parsed.max_level_hint().is_some_and(|level| level < LevelFilter::INFO) => reader.warn(
+            "RUST_LOG",
+            format!("it leaves out the line that each request writes; {DEFAULT_LOG_FILTER} keeps it"),
+        ),
+        Ok(_) => {}
+        Err(_) => reader.fault(
             "RUST_LOG",
             format!("it is not a list of tracing filter directives, for example {DEFAULT_LOG_FILTER}"),
-        );
+        ),
     }
     (format, filter)
 }

@@ -3,91 +3,140 @@
 use url::Url;
 
 use super::reader::Reader;
+use super::suffixes;
 use crate::cors::{AllowedOrigins, OriginError, Pattern, PatternError, Scheme};
 
 const NAME: &str = "ALLOWED_ORIGINS";
+const CREDENTIALS: &str = "ALLOW_CREDENTIALS";
+const DANGEROUSLY_ANY: &str = "DANGEROUSLY_ALLOW_ANY_ORIGIN";
 
-/// What the operator allows.
-#[derive(Clone, Debug)]
-pub(super) struct Origins {
-    pub(super) patterns: Vec<Pattern>,
-    pub(super) any: bool,
-    pub(super) credentials: bool,
+/// Reads `ALLOWED_ORIGINS`, `ALLOW_CREDENTIALS` and
+/// `DANGEROUSLY_ALLOW_ANY_ORIGIN`, each fault with its correction.
+pub(super) fn read(reader: &mut Reader<'_>) -> AllowedOrigins {
+    let credentials = reader.boolean(CREDENTIALS, false);
+    let dangerously_any = reader.boolean(DANGEROUSLY_ANY, false);
+    let Some(list) = reader.required(NAME, "https://app.contoso.com") else {
+        return AllowedOrigins::Any;
+    };
+    let mut patterns = Vec::new();
+    let mut any = false;
+    for (index, element) in list.split(',').enumerate() {
+        let place = index + 1;
+        if element == "*" {
+            any = true;
+            continue;
+        }
+        match Pattern::parse(element).map_err(|error| explain(place, element, error)) {
+            Ok(pattern) => match refuse(place, &pattern) {
+                Ok(()) => patterns.push(pattern),
+                Err(message) => reader.fault(NAME, message),
+            },
+            Err(message) => reader.fault(NAME, message),
+        }
+    }
+    if any {
+        check_any(reader, dangerously_any, credentials, patterns.is_empty());
+        return AllowedOrigins::Any;
+    }
+    if dangerously_any {
+        reader.warn(
+            DANGEROUSLY_ANY,
+            "it has no effect without `*` in ALLOWED_ORIGINS, and would let one added later pass unnoticed; remove it",
+        );
+    }
+    warn(reader, &patterns, credentials);
+    AllowedOrigins::Listed { patterns, credentials }
 }
 
-impl Origins {
-    /// Reads `ALLOWED_ORIGINS`, `ALLOW_CREDENTIALS` and
-    /// `DANGEROUSLY_ALLOW_ANY_ORIGIN`, each fault with its correction.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let credentials = reader.boolean("ALLOW_CREDENTIALS", false);
-        let dangerously_any = reader.boolean("DANGEROUSLY_ALLOW_ANY_ORIGIN", false);
-        let list = reader.required(NAME, "https://app.contoso.com").unwrap_or_default();
-        let mut origins = Self {
-            patterns: Vec::new(),
-            any: false,
-            credentials,
-        };
-        for (index, element) in list.split(',').enumerate() {
-            let place = index + 1;
-            if element == "*" {
-                origins.any = true;
-            } else if list.is_empty() {
-                // `required` has said so.
-            } else {
-                match Pattern::parse(element) {
-                    Ok(pattern) if is_remote_http(&pattern) => reader.fault(
-                        NAME,
-                        format!(
-                            "element {place}: http is allowed for localhost only, because anybody on the way could \
-                             read the secret; write https://{}",
-                            after_scheme(&pattern)
-                        ),
-                    ),
-                    Ok(pattern) => origins.patterns.push(pattern),
-                    Err(error) => reader.fault(NAME, explain(place, element, error)),
-                }
-            }
-        }
-        origins.check_any(reader, dangerously_any);
-        origins
-    }
-
-    fn check_any(&self, reader: &mut Reader<'_>, dangerously_any: bool) {
-        if self.any && !dangerously_any {
-            reader.fault(
-                NAME,
+fn check_any(reader: &mut Reader<'_>, dangerously_any: bool, credentials: bool, alone: bool) {
+    if dangerously_any {
+        reader.warn(NAME, "`*` lets every page on the internet read these secrets");
+    } else {
+        reader.fault(
+            NAME,
+            format!(
                 "`*` lets every page on the internet read these secrets; list the origins, or set \
-                 DANGEROUSLY_ALLOW_ANY_ORIGIN=true if that is really meant",
-            );
-        }
-        if self.any && self.credentials {
-            reader.fault(
-                "ALLOW_CREDENTIALS",
-                "browsers refuse credentials together with `*` in ALLOWED_ORIGINS; list the origins or set it to false",
-            );
-        }
-        if self.any && !self.patterns.is_empty() {
-            reader.fault(
-                NAME,
-                "`*` stands for every origin; remove the other elements, or the `*`",
-            );
-        }
+                 {DANGEROUSLY_ANY}=true if that is really meant"
+            ),
+        );
     }
-
-    pub(super) fn into_allowed(self) -> AllowedOrigins {
-        if self.any {
-            AllowedOrigins::Any
-        } else {
-            AllowedOrigins::Listed {
-                patterns: self.patterns,
-                credentials: self.credentials,
-            }
-        }
+    if credentials {
+        reader.fault(
+            CREDENTIALS,
+            "browsers refuse credentials together with `*` in ALLOWED_ORIGINS; list the origins or set it to false",
+        );
+    }
+    if !alone {
+        reader.fault(
+            NAME,
+            "`*` stands for every origin; remove the other elements, or the `*`",
+        );
     }
 }
 
-fn is_remote_http(pattern: &Pattern) -> bool {
-    pattern.scheme() == Scheme::Http && !pattern.is_loopback()
+/// Refuses patterns that are well-formed and must not be allowed.
+fn refuse(place: usize, pattern: &Pattern) -> Result<(), String> {
+    if pattern.scheme() == Scheme::Http && !pattern.is_loopback() {
+        return Err(format!(
+            "element {place}: http is allowed for localhost only, because anybody on the way could read the secret; \
+             write https://{}",
+            after_scheme(pattern)
+        ));
+    }
+    if pattern.has_subdomains() && !pattern.is_loopback() && suffixes::is_shared(pattern.host()) {
+        return Err(format!(
+            "element {place}: strangers can get names below {}, so this would allow their pages; list your own hosts",
+            pattern.host()
+        ));
+    }
+    Ok(())
+}
+
+/// Warns of what works and should be looked at.
+fn warn(reader: &mut Reader<'_>, patterns: &[Pattern], credentials: bool) {
+    let deployed = reader.is_deployed();
+    for (index, pattern) in patterns.iter().enumerate() {
+        if pattern.is_loopback() {
+            if deployed && credentials {
+                reader.fault(
+                    NAME,
+                    format!(
+                        "{pattern} in a deployed app with credentials: any program on a user's machine could act for \
+                         the signed-in user; remove it"
+                    ),
+                );
+            } else if deployed {
+                reader.warn(
+                    NAME,
+                    format!(
+                        "{pattern} in a deployed app: any program that serves a page on a user's machine can read \
+                         the secrets; remove it"
+                    ),
+                );
+            }
+        } else if pattern.has_subdomains() {
+            reader.warn(
+                NAME,
+                format!(
+                    "{pattern} allows every subdomain, also one whose DNS record outlived its service and that \
+                     somebody else took over; list the hosts if you can"
+                ),
+            );
+        } else if pattern.has_any_port() {
+            reader.warn(
+                NAME,
+                format!("{pattern} allows every service on that host, whoever runs it; list the port if you can"),
+            );
+        }
+        if patterns.iter().take(index).any(|earlier| earlier == pattern) {
+            reader.warn(NAME, format!("{pattern} is there twice; remove one"));
+        } else if let Some(wider) = patterns.iter().find(|wider| *wider != pattern && wider.covers(pattern)) {
+            reader.warn(
+                NAME,
+                format!("{pattern} is allowed by {wider} already; remove one of them"),
+            );
+        }
+    }
 }
 
 fn after_scheme(pattern: &Pattern) -> String {

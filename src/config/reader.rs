@@ -36,8 +36,8 @@ const UNRESOLVED: [&str; 2] = ["@Microsoft.KeyVault(", "@Microsoft.AppConfigurat
 /// Looks settings up and keeps a list of findings.
 pub(super) struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
-    pub(super) faults: Vec<Finding>,
-    pub(super) warnings: Vec<Finding>,
+    faults: Vec<Finding>,
+    warnings: Vec<Finding>,
 }
 
 impl<'a> Reader<'a> {
@@ -47,6 +47,11 @@ impl<'a> Reader<'a> {
             faults: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// The faults and the warnings so far.
+    pub(super) fn take_findings(&mut self) -> (Vec<Finding>, Vec<Finding>) {
+        (std::mem::take(&mut self.faults), std::mem::take(&mut self.warnings))
     }
 
     pub(super) fn fault(&mut self, setting: &str, message: impl Into<String>) {
@@ -66,6 +71,11 @@ impl<'a> Reader<'a> {
     /// A value that the platform sets, not the operator: empty is unset.
     pub(super) fn platform(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    /// Whether this process runs in App Service.
+    pub(super) fn is_deployed(&self) -> bool {
+        self.platform("WEBSITE_INSTANCE_ID").is_some()
     }
 
     fn value(&mut self, name: &str, empty: Empty) -> Option<String> {

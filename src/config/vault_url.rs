@@ -59,6 +59,10 @@ impl VaultUrl {
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(format!("it has a space or a character outside ASCII; {FORM}"));
         }
+        // `Url` also repairs "https:kv" and "https:\\kv".
+        if !text.contains("://") || text.contains('\\') {
+            return Err(format!("it is not a URL; {FORM}"));
+        }
         let url = Url::parse(text).map_err(|_| format!("it is not a URL; {FORM}"))?;
         let host = url.host().ok_or_else(|| format!("it has no host; {FORM}"))?;
         let loopback = match &host {

@@ -114,6 +114,24 @@ impl Pattern {
         origin::host_kind(&self.host).is_ok_and(|kind| origin::is_loopback_host(&self.host, kind))
     }
 
+    /// Whether it stands for `origin`.
+    pub fn matches(&self, origin: &Origin<'_>) -> bool {
+        let host = if self.subdomains {
+            origin.kind == HostKind::Domain && is_below(origin.host, &self.host)
+        } else {
+            *origin.host == *self.host
+        };
+        host && self.rule().accepts(origin)
+    }
+
+    fn rule(&self) -> Rule {
+        Rule {
+            scheme: self.scheme,
+            subdomains: self.subdomains,
+            ports: self.ports,
+        }
+    }
+
     /// Whether every origin that `other` matches is matched by this one too.
     pub fn covers(&self, other: &Self) -> bool {
         let host = match (self.subdomains, other.subdomains) {
@@ -181,11 +199,8 @@ impl OriginSet {
         let mut set = Self::default();
         for pattern in patterns {
             set.wildcards |= pattern.subdomains;
-            set.rules.entry(pattern.host).or_default().push(Rule {
-                scheme: pattern.scheme,
-                subdomains: pattern.subdomains,
-                ports: pattern.ports,
-            });
+            let rule = pattern.rule();
+            set.rules.entry(pattern.host).or_default().push(rule);
         }
         set
     }
