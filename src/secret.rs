@@ -98,6 +98,19 @@ pub struct SecretKey {
     pub version: Option<SecretVersion>,
 }
 
+impl SecretKey {
+    /// Reads what a request asks for.
+    ///
+    /// # Errors
+    /// What is malformed first, the name or the version.
+    pub fn parse(name: &str, version: Option<&str>) -> Result<Self, Malformed> {
+        Ok(Self {
+            name: SecretName::parse(name)?,
+            version: version.map(SecretVersion::parse).transpose()?,
+        })
+    }
+}
+
 /// A secret's value: zeroed when dropped, without `Debug`, `Display` or
 /// `Clone`, so that it cannot reach a log by accident.
 pub struct SecretValue(Zeroizing<String>);

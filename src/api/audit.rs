@@ -20,7 +20,7 @@ pub(super) struct Entry<'a> {
     pub(super) request_id: Uuid,
     pub(super) started: Instant,
     pub(super) key: Option<&'a SecretKey>,
-    pub(super) cache: Option<&'static str>,
+    pub(super) cache: &'static str,
     pub(super) verdict: &'static str,
     pub(super) status: StatusCode,
 }

@@ -28,7 +28,7 @@ use self::audit::Entry;
 use self::problem::Problem;
 use self::route::Route;
 use crate::cors::{Actual, Decision, Policy};
-use crate::secret::{AllowList, SecretKey, SecretName, SecretVersion};
+use crate::secret::{AllowList, Malformed, SecretKey};
 use crate::vault::Vault;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
@@ -72,11 +72,34 @@ enum Answer {
     Problem(Problem),
 }
 
-/// What the log wants to know of the way to an answer.
-#[derive(Debug, Default)]
-struct Trail {
-    key: Option<SecretKey>,
-    cache: Option<&'static str>,
+/// What a request is about, read from its path.
+#[derive(Debug)]
+enum Resource {
+    /// The host's readiness probe.
+    Readiness,
+    /// A secret. The key is read before the gates, so that the log can name
+    /// what a refused request asked for; a malformed one is refused in its
+    /// turn.
+    Secret(Result<SecretKey, Malformed>),
+    /// There is nothing.
+    Unknown,
+}
+
+impl Resource {
+    fn of(path: &str) -> Self {
+        match Route::of(path) {
+            Route::Readiness => Self::Readiness,
+            Route::Secret { name, version } => Self::Secret(SecretKey::parse(name, version)),
+            Route::Unknown => Self::Unknown,
+        }
+    }
+
+    fn key(&self) -> Option<&SecretKey> {
+        match self {
+            Self::Secret(key) => key.as_ref().ok(),
+            Self::Readiness | Self::Unknown => None,
+        }
+    }
 }
 
 impl<V: Vault> Api<V> {
@@ -96,18 +119,17 @@ impl<V: Vault> Api<V> {
     }
 
     async fn respond(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response {
-        let route = Route::of(path);
-        if route == Route::Readiness && (method == Method::GET || method == Method::HEAD) {
+        let resource = Resource::of(path);
+        if matches!(resource, Resource::Readiness) && (method == Method::GET || method == Method::HEAD) {
             return Response::default();
         }
         let started = Instant::now();
         let request_id = Uuid::new_v4();
-        let decision = match route {
-            Route::Secret { .. } => self.cors.decide(method, headers),
-            Route::Readiness | Route::Unknown => Decision::Actual(self.cors.actual(headers)),
+        let decision = match resource {
+            Resource::Secret(_) => self.cors.decide(method, headers),
+            Resource::Readiness | Resource::Unknown => Decision::Actual(self.cors.actual(headers)),
         };
-        let mut trail = Trail::default();
-        let answer = match self.answer(route, method, headers, &decision, &mut trail).await {
+        let answer = match self.answer(&resource, method, headers, &decision).await {
             Ok(answer) => answer,
             Err(problem) => Answer::Problem(problem),
         };
@@ -120,8 +142,8 @@ impl<V: Vault> Api<V> {
             headers,
             request_id,
             started,
-            key: trail.key.as_ref(),
-            cache: trail.cache,
+            key: resource.key(),
+            cache: "none",
             verdict,
             status: response.status(),
         };
@@ -131,16 +153,15 @@ impl<V: Vault> Api<V> {
 
     async fn answer(
         &self,
-        route: Route<'_>,
+        resource: &Resource,
         method: &Method,
         headers: &HeaderMap,
         decision: &Decision,
-        trail: &mut Trail,
     ) -> Result<Answer, Problem> {
-        let (name, version) = match route {
-            Route::Secret { name, version } => (name, version),
-            Route::Unknown => return Err(Problem::NotFound),
-            Route::Readiness => {
+        let key = match resource {
+            Resource::Secret(key) => key,
+            Resource::Unknown => return Err(Problem::NotFound),
+            Resource::Readiness => {
                 return Err(Problem::MethodNotAllowed {
                     allow: READINESS_METHODS,
                 });
@@ -157,16 +178,11 @@ impl<V: Vault> Api<V> {
         if method != Method::GET && method != Method::HEAD {
             return Err(Problem::MethodNotAllowed { allow: SECRET_METHODS });
         }
-        // Read before the gates so that the log can name what a refused
-        // request asked for; a malformed name is refused in its turn.
-        let key = parse_key(name, version);
-        trail.key = key.as_ref().ok().cloned();
         self.gates(origin, headers)?;
-        let key = &key?;
+        let key = key.as_ref().map_err(|malformed| Problem::BadParameter(*malformed))?;
         if !self.allowed_secrets.allows(&key.name) {
             return Err(Problem::SecretNotFound);
         }
-        trail.cache = Some("none");
         let bundle = self.vault.fetch(key).await?;
         bundle.attributes.usable_at((self.now)()).map_err(Problem::Unusable)?;
         Ok(Answer::Secret(body::render(&bundle, key, &self.public_host)))
@@ -184,16 +200,6 @@ impl<V: Vault> Api<V> {
         }
         gate::fetch_metadata(headers)
     }
-}
-
-fn parse_key(name: &str, version: Option<&str>) -> Result<SecretKey, Problem> {
-    Ok(SecretKey {
-        name: SecretName::parse(name).map_err(Problem::BadParameter)?,
-        version: version
-            .map(SecretVersion::parse)
-            .transpose()
-            .map_err(Problem::BadParameter)?,
-    })
 }
 
 impl Answer {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::cors::{AllowedOrigins, Pattern, RequestHeaders};
-use crate::secret::{Attributes, Bundle, SecretValue};
+use crate::secret::{Attributes, Bundle, SecretName, SecretValue};
 use crate::vault::VaultError;
 
 /// Answers from a script and remembers what it was asked.
@@ -71,7 +71,7 @@ async fn the_allow_list_is_asked_before_the_vault() {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(
         *api.vault.asked.lock().unwrap(),
-        [parse_key("maps-key", Some("1")).unwrap()]
+        [SecretKey::parse("maps-key", Some("1")).unwrap()]
     );
 }
 

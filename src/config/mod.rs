@@ -284,13 +284,12 @@ fn read_logging(reader: &mut Reader<'_>) -> (LogFormat, String) {
 
 fn read_port(reader: &mut Reader<'_>) -> (u16, bool) {
     const NAME: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
-    let Some(value) = reader.platform(NAME) else {
-        return (DEFAULT_PORT, false);
-    };
+    let under_host = reader.is_set(NAME);
     let port = reader
-        .number(NAME, &value, 1..=65_535)
+        .nonempty(NAME)
+        .and_then(|value| reader.number(NAME, &value, 1..=65_535))
         .and_then(|port| u16::try_from(port).ok());
-    (port.unwrap_or(DEFAULT_PORT), true)
+    (port.unwrap_or(DEFAULT_PORT), under_host)
 }
 
 fn read_public_host(reader: &mut Reader<'_>, port: u16) -> String {

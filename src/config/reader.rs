@@ -103,11 +103,21 @@ impl<'a> Reader<'a> {
 
     /// A setting without which nothing can be served.
     pub(super) fn required(&mut self, name: &str, example: &str) -> Option<String> {
-        if (self.lookup)(name).is_none() {
+        if !self.is_set(name) {
             self.fault(name, format!("it is required, for example {example}"));
             return None;
         }
         self.value(name, Empty::Fault)
+    }
+
+    /// A text setting for which empty is a fault.
+    pub(super) fn nonempty(&mut self, name: &str) -> Option<String> {
+        self.value(name, Empty::Fault)
+    }
+
+    /// Whether a setting is there at all, empty or not.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        (self.lookup)(name).is_some()
     }
 
     /// A text setting for which empty means unset.

@@ -2,13 +2,15 @@ use std::collections::HashMap;
 
 use super::*;
 
-/// The least that a configuration needs, with `changes` over it; a value of
-/// `None` removes the setting. There are no files.
-fn config(changes: &[(&str, Option<&str>)]) -> Result<Config, Vec<Finding>> {
+/// Settings to change; `None` removes one.
+type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
+
+/// The least that a configuration needs, with `changes` over it, and no files.
+fn config(changes: Changes<'_>) -> Result<Config, Vec<Finding>> {
     config_with_files(changes, &[])
 }
 
-fn config_with_files(changes: &[(&str, Option<&str>)], files: &[(&str, &str)]) -> Result<Config, Vec<Finding>> {
+fn config_with_files(changes: Changes<'_>, files: &[(&str, &str)]) -> Result<Config, Vec<Finding>> {
     let mut settings: HashMap<&str, &str> = HashMap::from([
         ("KEY_VAULT_URL", "https://kv.vault.azure.net"),
         ("ALLOWED_SECRETS", "maps-key"),
@@ -41,19 +43,19 @@ fn functions(get_secret: &str, preflight: &str) -> [(&'static str, String); 2] {
     ]
 }
 
-fn under_host(get_secret: &str, preflight: &str, changes: &[(&str, Option<&str>)]) -> Result<Config, Vec<Finding>> {
+fn under_host(get_secret: &str, preflight: &str, changes: Changes<'_>) -> Result<Config, Vec<Finding>> {
     let files = functions(get_secret, preflight);
     let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
     let port = [("FUNCTIONS_CUSTOMHANDLER_PORT", Some("1234"))];
     config_with_files(&[&port, changes].concat(), &files)
 }
 
-fn warnings(changes: &[(&str, Option<&str>)]) -> Vec<String> {
+fn warnings(changes: Changes<'_>) -> Vec<String> {
     let config = config(changes).unwrap_or_else(|faults| panic!("{changes:?}: {faults:?}"));
     config.warnings.iter().map(Finding::to_string).collect()
 }
 
-fn faults(changes: &[(&str, Option<&str>)]) -> Vec<String> {
+fn faults(changes: Changes<'_>) -> Vec<String> {
     config(changes)
         .err()
         .unwrap_or_default()
@@ -166,6 +168,7 @@ fn malformed_values_are_faults_that_say_what_to_write() {
         ("RUST_LOG", "info,a=nonsense", "filter directives"),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "0", "1 to 65535"),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "http", "1 to 65535"),
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "", "set but empty"),
         ("WEBSITE_HOSTNAME", "a/b", "not a host name"),
         (
             "KEY_VAULT_URL",
@@ -301,7 +304,7 @@ fn what_works_and_should_be_looked_at_is_a_warning() {
         ("WEBSITE_INSTANCE_ID", Some("1")),
         ("IDENTITY_ENDPOINT", Some("http://127.0.0.1:1/msi/token")),
     ];
-    let cases: &[(&[(&str, Option<&str>)], &str)] = &[
+    let cases: &[(Changes<'_>, &str)] = &[
         (&[("ALLOWED_ORIGINS", Some("https://*.contoso.com"))], "subdomain"),
         (
             &[("ALLOWED_ORIGINS", Some("https://contoso.com:*"))],
@@ -443,7 +446,7 @@ fn a_typo_in_a_name_is_a_fault() {
 fn a_difference_to_the_platforms_cors_list_is_a_warning_with_its_fix() {
     let flex = ("WEBSITE_SKU", Some("FlexConsumption"));
     let list = |json| ("CORS_ALLOWED_ORIGINS", Some(json));
-    let cases: &[(&[(&str, Option<&str>)], &[&str])] = &[
+    let cases: &[(Changes<'_>, &[&str])] = &[
         (&[flex, list(r#"["https://contoso.com"]"#)], &[]),
         (
             &[("WEBSITE_SKU", Some("Dynamic")), list(r#"["https://contoso.com"]"#)],

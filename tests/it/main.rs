@@ -1,1 +1,29 @@
-//! tests
+//! The product from outside: the real `handler` as a process, against the emulator over TLS.
+//!
+//! What is asserted comes from the contract alone; nothing here knows `src/`. Every test owns its emulator, its handler
+//! and its ports, so they run in parallel and in any order.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a broken expectation ends a test, in the support code as in the tests themselves"
+)]
+
+mod support;
+
+mod bundle;
+mod errors;
+mod fetch_metadata;
+mod host;
+mod identity;
+mod junk;
+mod logs;
+mod origins;
+mod posture;
+mod preflight;
+mod process;
+mod routes;
+mod settings;
+mod upstream;
