@@ -1,6 +1,6 @@
 //! From the start of the process to the first answer, as the Functions host
 //! waits for it; size of the binary; memory when idle. Prints the rows of the
-//! README's measurements: `cargo bench --bench startup`.
+//! README's measurements: `cargo bench --profile release --bench startup`.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_types,
