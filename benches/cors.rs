@@ -1,9 +1,5 @@
 //! What a CORS decision costs by the number of allowed origins: `cargo bench --bench cors`.
-#![expect(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a benchmark stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 
 use std::hint::black_box;
 
