@@ -7,6 +7,7 @@
 //! - [`cors`]: who may read an answer; pure.
 //! - [`config`]: settings to a configuration, or every fault at once.
 //! - [`vault`]: the trait that secrets come from, and Azure Key Vault.
+//! - [`cache`]: one fetch for many callers, and a vault that may fail.
 //! - [`api`]: a request to its answer; the only map to HTTP.
 //! - [`server`]: connections, limits, drain.
 //! - [`command`] and [`check`]: the command line, and `handler check`.
@@ -14,6 +15,7 @@
 //! The binary `handler` ties them together.
 
 pub mod api;
+pub mod cache;
 pub mod check;
 pub mod command;
 pub mod config;

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use keyvault_cors::api::Api;
+use keyvault_cors::api::{Api, Served};
+use keyvault_cors::cache::{self, Cache};
 use keyvault_cors::command::{Check, Command, USAGE};
 use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat, Sources};
 use keyvault_cors::vault::{Identity, KeyVault, Options};
@@ -111,7 +112,13 @@ async fn run(config: Config) -> io::Result<()> {
             "no Functions host: serving this machine alone, for development, without function keys"
         );
     }
-    let filter = api(config).into_filter();
+    let secrets = secrets(&config);
+    let prefetch = config.prefetch.then(|| {
+        let names = config.allowed_secrets.names().cloned().collect();
+        let secrets = secrets.clone();
+        tokio::spawn(async move { secrets.prefetch(names).await })
+    });
+    let filter = api(config, secrets).into_filter();
     let stop = async {
         tokio::select! {
             _ = terminate.recv() => info!(target: LOG, "SIGTERM: stopping"),
@@ -119,27 +126,44 @@ async fn run(config: Config) -> io::Result<()> {
         }
     };
     server::serve(listener, filter, stop).await;
+    if let Some(prefetch) = prefetch {
+        prefetch.abort();
+    }
     Ok(())
 }
 
-fn api(config: Config) -> Api<KeyVault> {
-    let cors = config.cors_policy();
-    let identity = match config.credential {
-        CredentialKind::ManagedIdentity { client_id } => Identity::Managed { client_id },
+/// The vault, with the cache in front of it.
+fn secrets(config: &Config) -> Cache<KeyVault, Served> {
+    let identity = match &config.credential {
+        CredentialKind::ManagedIdentity { client_id } => Identity::Managed {
+            client_id: client_id.clone(),
+        },
         CredentialKind::DeveloperTools => Identity::DeveloperTools,
     };
+    let vault = KeyVault::new(Options {
+        url: config.vault.as_str().to_owned(),
+        loopback: config.vault.is_loopback(),
+        identity,
+        connect_timeout: config.upstream_timeout,
+    });
+    let settings = cache::Settings {
+        ttl: config.cache_ttl,
+        stale: config.cache_stale,
+        timeout: config.upstream_timeout,
+    };
+    let public_host = config.public_host.clone();
+    Cache::new(vault, settings, move |key, bundle| {
+        Served::new(&bundle, key, &public_host)
+    })
+}
+
+fn api(config: Config, secrets: Cache<KeyVault, Served>) -> Api<KeyVault> {
     Api {
-        cors,
+        cors: config.cors_policy(),
         require_origin: config.require_origin,
         require_loopback_host: !config.under_functions_host,
         allowed_secrets: config.allowed_secrets,
-        vault: KeyVault::new(Options {
-            url: config.vault.as_str().to_owned(),
-            loopback: config.vault.is_loopback(),
-            identity,
-            timeout: config.upstream_timeout,
-        }),
-        public_host: config.public_host,
+        secrets,
         now: unix_time,
     }
 }

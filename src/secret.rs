@@ -223,6 +223,11 @@ impl AllowList {
         self.names.contains(name) || self.prefixes.iter().any(|prefix| name.as_str().starts_with(&**prefix))
     }
 
+    /// The exact names, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &SecretName> {
+        self.names.iter()
+    }
+
     /// The entries as an operator writes them, sorted.
     pub fn describe(&self) -> Vec<String> {
         let names = self.names.iter().map(ToString::to_string);

@@ -1,5 +1,7 @@
 //! The body of a 200: Key Vault's secret bundle, with our own `id`.
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -44,32 +46,62 @@ impl From<Attributes> for WireAttributes {
     }
 }
 
-/// The JSON of `bundle` as the answer to a request for `key`, in bytes that
-/// are zeroed when the last response that shares them is gone.
-pub(super) fn render(bundle: &Bundle, key: &SecretKey, public_host: &str) -> Bytes {
-    // This is the one place outside tests where a secret's bytes come out of
-    // their type: the caller has passed every gate.
-    let value = bundle.value.expose();
-    // Clients parse NAME and VERSION out of the id's path, so it has no /api.
-    let mut id = format!("https://{public_host}/secrets/{}", key.name);
-    if let Some(version) = bundle.version.as_ref().or(key.version.as_ref()) {
-        id.push('/');
-        id.push_str(version.as_str());
+/// A secret, ready to be served: rendered once, shared by every answer.
+#[derive(Clone)]
+pub struct Served {
+    attributes: Attributes,
+    body: Bytes,
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served")
+            .field("attributes", &self.attributes)
+            .finish_non_exhaustive()
     }
-    let wire = Wire {
-        value,
-        id,
-        content_type: bundle.content_type.as_deref(),
-        attributes: bundle.attributes.into(),
-    };
-    // JSON writes a byte of a value as at most six (\u0000). With room for all
-    // of it the buffer is never moved, so it leaves no copy behind.
-    let text = value.len() + wire.content_type.map_or(0, str::len) + wire.id.len();
-    let mut json = Zeroizing::new(Vec::with_capacity(6 * text + OVERHEAD));
-    // Writing to memory cannot fail, and neither can these types.
-    let written = serde_json::to_writer(&mut *json, &wire);
-    debug_assert!(written.is_ok(), "a bundle is always JSON");
-    Bytes::from_owner(json)
+}
+
+impl Served {
+    /// The JSON of `bundle` as the answer to a request for `key`, in bytes
+    /// that are zeroed when the last answer that shares them is gone. The
+    /// bundle's own bytes are zeroed here.
+    pub fn new(bundle: &Bundle, key: &SecretKey, public_host: &str) -> Self {
+        // This is the one place outside tests where a secret's bytes come out
+        // of their type; the gates are in front of every use of the result.
+        let value = bundle.value.expose();
+        // Clients parse NAME and VERSION out of the id's path, so it has no /api.
+        let mut id = format!("https://{public_host}/secrets/{}", key.name);
+        if let Some(version) = bundle.version.as_ref().or(key.version.as_ref()) {
+            id.push('/');
+            id.push_str(version.as_str());
+        }
+        let wire = Wire {
+            value,
+            id,
+            content_type: bundle.content_type.as_deref(),
+            attributes: bundle.attributes.into(),
+        };
+        // JSON writes a byte of a value as at most six (\u0000). With room for
+        // all of it the buffer is never moved, so it leaves no copy behind.
+        let text = value.len() + wire.content_type.map_or(0, str::len) + wire.id.len();
+        let mut json = Zeroizing::new(Vec::with_capacity(6 * text + OVERHEAD));
+        // Writing to memory cannot fail, and neither can these types.
+        let written = serde_json::to_writer(&mut *json, &wire);
+        debug_assert!(written.is_ok(), "a bundle is always JSON");
+        Self {
+            attributes: bundle.attributes,
+            // Exactly as large as it is: it may stay for hours.
+            body: Bytes::from_owner(Zeroizing::new(json.as_slice().to_vec())),
+        }
+    }
+
+    pub(super) fn attributes(&self) -> Attributes {
+        self.attributes
+    }
+
+    pub(super) fn body(&self) -> Bytes {
+        self.body.clone()
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +128,7 @@ mod tests {
     #[test]
     fn the_id_names_this_app_the_folded_name_and_the_vaults_version() {
         let id = |bundle_version, key_version| {
-            let body = render(&bundle("x", bundle_version), &key(key_version), "app.example");
+            let body = Served::new(&bundle("x", bundle_version), &key(key_version), "app.example").body();
             let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
             json["id"].as_str().unwrap().to_owned()
         };
@@ -108,7 +140,7 @@ mod tests {
 
     #[test]
     fn fields_that_the_vault_did_not_send_are_absent() {
-        let body = render(&bundle("x", Some("1")), &key(None), "h");
+        let body = Served::new(&bundle("x", Some("1")), &key(None), "h").body();
         assert_eq!(
             body,
             r#"{"value":"x","id":"https://h/secrets/maps-key/1","attributes":{}}"#
@@ -118,7 +150,7 @@ mod tests {
     #[test]
     fn any_value_fits_the_buffer_that_it_is_written_to() {
         for value in ["\0".repeat(25_000), "\"".repeat(25_000), "é".repeat(12_500)] {
-            let body = render(&bundle(&value, None), &key(None), "h");
+            let body = Served::new(&bundle(&value, None), &key(None), "h").body();
             let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(json["value"], value);
         }

@@ -12,6 +12,8 @@ mod gate;
 mod problem;
 mod route;
 
+pub use self::body::Served;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -27,6 +29,7 @@ use warp::reply::Response;
 use self::audit::Entry;
 use self::problem::Problem;
 use self::route::Route;
+use crate::cache::{Cache, Source};
 use crate::cors::{Actual, Decision, Policy};
 use crate::secret::{AllowList, Malformed, SecretKey};
 use crate::vault::Vault;
@@ -51,10 +54,8 @@ pub struct Api<V> {
     pub require_loopback_host: bool,
     /// The secrets that may be served.
     pub allowed_secrets: AllowList,
-    /// Where they come from.
-    pub vault: V,
-    /// Host of the `id` in answers: never the vault's.
-    pub public_host: String,
+    /// Where they come from, ready to be served.
+    pub secrets: Cache<V, Served>,
     /// Wall time in Unix seconds, for `nbf` and `exp`.
     pub now: fn() -> i64,
 }
@@ -129,7 +130,8 @@ impl<V: Vault> Api<V> {
             Resource::Secret(_) => self.cors.decide(method, headers),
             Resource::Readiness | Resource::Unknown => Decision::Actual(self.cors.actual(headers)),
         };
-        let answer = match self.answer(&resource, method, headers, &decision).await {
+        let mut source = Source::None;
+        let answer = match self.answer(&resource, method, headers, &decision, &mut source).await {
             Ok(answer) => answer,
             Err(problem) => Answer::Problem(problem),
         };
@@ -143,7 +145,7 @@ impl<V: Vault> Api<V> {
             request_id,
             started,
             key: resource.key(),
-            cache: "none",
+            cache: source.as_str(),
             verdict,
             status: response.status(),
         };
@@ -157,6 +159,7 @@ impl<V: Vault> Api<V> {
         method: &Method,
         headers: &HeaderMap,
         decision: &Decision,
+        source: &mut Source,
     ) -> Result<Answer, Problem> {
         let key = match resource {
             Resource::Secret(key) => key,
@@ -183,9 +186,12 @@ impl<V: Vault> Api<V> {
         if !self.allowed_secrets.allows(&key.name) {
             return Err(Problem::SecretNotFound);
         }
-        let bundle = self.vault.fetch(key).await?;
-        bundle.attributes.usable_at((self.now)()).map_err(Problem::Unusable)?;
-        Ok(Answer::Secret(body::render(&bundle, key, &self.public_host)))
+        let found = self.secrets.get(key).await;
+        *source = found.source;
+        let served = found.result?;
+        // A copy may have expired since it was fetched.
+        served.attributes().usable_at((self.now)()).map_err(Problem::Unusable)?;
+        Ok(Answer::Secret(served.body()))
     }
 
     /// The gates that need no name.

@@ -2,24 +2,26 @@
 //! held by the black-box tests; here is what they cannot see.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::cache::Settings;
 use crate::cors::{AllowedOrigins, Pattern, RequestHeaders};
 use crate::secret::{Attributes, Bundle, SecretName, SecretValue};
 use crate::vault::VaultError;
 
 /// Answers from a script and remembers what it was asked.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Scripted {
-    asked: Mutex<Vec<SecretKey>>,
+    asked: Arc<Mutex<Vec<SecretKey>>>,
     attributes: Attributes,
     error: Option<VaultError>,
 }
 
 impl Vault for Scripted {
-    async fn fetch(&self, key: &SecretKey) -> Result<Bundle, VaultError> {
+    async fn fetch(&self, key: &SecretKey, _: Instant) -> Result<Bundle, VaultError> {
         self.asked.lock().unwrap().push(key.clone());
         match self.error {
             Some(error) => Err(error),
@@ -32,6 +34,12 @@ impl Vault for Scripted {
         }
     }
 }
+
+const KEEP_NOTHING: Settings = Settings {
+    ttl: Duration::ZERO,
+    stale: Duration::ZERO,
+    timeout: Duration::from_secs(5),
+};
 
 fn api(vault: Scripted) -> Api<Scripted> {
     Api {
@@ -47,8 +55,7 @@ fn api(vault: Scripted) -> Api<Scripted> {
         require_origin: true,
         require_loopback_host: false,
         allowed_secrets: AllowList::new([SecretName::parse("maps-key").unwrap()], []),
-        vault,
-        public_host: "h".into(),
+        secrets: Cache::new(vault, KEEP_NOTHING, |key, bundle| Served::new(&bundle, key, "h")),
         now: || 1000,
     }
 }
@@ -59,18 +66,19 @@ fn allowed_origin() -> HeaderMap {
 
 #[tokio::test]
 async fn the_allow_list_is_asked_before_the_vault() {
-    let api = api(Scripted::default());
+    let vault = Scripted::default();
+    let api = api(vault.clone());
     for path in ["/api/secrets/other", "/api/secrets/maps-key2", "/api/secrets/maps_key"] {
         let response = api.respond(&Method::GET, path, &allowed_origin()).await;
         assert!(response.status().is_client_error(), "{path}");
     }
-    assert!(api.vault.asked.lock().unwrap().is_empty());
+    assert!(vault.asked.lock().unwrap().is_empty());
     let response = api
         .respond(&Method::GET, "/api/secrets/MAPS-key/1", &allowed_origin())
         .await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(
-        *api.vault.asked.lock().unwrap(),
+        *vault.asked.lock().unwrap(),
         [SecretKey::parse("maps-key", Some("1")).unwrap()]
     );
 }
@@ -121,7 +129,7 @@ async fn attributes_are_enforced_at_the_time_of_the_answer() {
 
 #[tokio::test]
 async fn an_error_of_the_vault_keeps_its_time_to_wait() {
-    let wait = |seconds| Some(std::time::Duration::from_secs(seconds));
+    let wait = |seconds| Some(Duration::from_secs(seconds));
     for (error, status, retry_after) in [
         (VaultError::Throttled { retry_after: wait(7) }, 429, Some("7")),
         (VaultError::Throttled { retry_after: None }, 429, Some("10")),

@@ -74,6 +74,12 @@ pub struct Config {
     pub preflight_max_age: Option<u32>,
     /// Whether requests without `Origin` are refused.
     pub require_origin: bool,
+    /// How long a copy of a secret is fresh; zero keeps nothing.
+    pub cache_ttl: Duration,
+    /// How long past its TTL a copy may be served while the vault is away.
+    pub cache_stale: Duration,
+    /// Whether the exact names are fetched at start.
+    pub prefetch: bool,
     /// Where to listen on 127.0.0.1.
     pub port: u16,
     /// Whether the Functions host started this process.
@@ -129,7 +135,9 @@ impl Config {
         let exposed_headers = headers::read_exposed(reader, credentials);
         let preflight_max_age = headers::read_max_age(reader);
         let require_origin = read_require_origin(reader);
-        check_cache(reader);
+        let cache_ttl = reader.seconds("CACHE_TTL_SECONDS", 300, 0..=DAY_SECONDS);
+        let cache_stale = reader.seconds("CACHE_STALE_SECONDS", 3600, 0..=DAY_SECONDS);
+        let prefetch = reader.boolean("PREFETCH", true);
         let upstream_timeout = reader.seconds("UPSTREAM_TIMEOUT_SECONDS", 5, 1..=60);
         let credential = read_credential(reader);
         refuse_entra(reader);
@@ -154,6 +162,9 @@ impl Config {
                 exposed_headers,
                 preflight_max_age,
                 require_origin,
+                cache_ttl,
+                cache_stale,
+                prefetch,
                 port,
                 under_functions_host,
                 public_host,
@@ -192,14 +203,6 @@ fn read_require_origin(reader: &mut Reader<'_>) -> bool {
         );
     }
     require_origin
-}
-
-/// The cache's settings are checked, so that a malformed one is not found out
-/// later; this version keeps nothing.
-fn check_cache(reader: &mut Reader<'_>) {
-    let _ttl = reader.seconds("CACHE_TTL_SECONDS", 300, 0..=DAY_SECONDS);
-    let _stale = reader.seconds("CACHE_STALE_SECONDS", 3600, 0..=DAY_SECONDS);
-    let _prefetch = reader.boolean("PREFETCH", true);
 }
 
 fn read_credential(reader: &mut Reader<'_>) -> CredentialKind {

@@ -46,6 +46,11 @@ pub(super) fn read(body: Bytes) -> Result<Bundle, Failure> {
     }
     let value = wire.value.ok_or_else(|| Failure::new(Cause::Unreadable))?;
     let attributes = wire.attributes.unwrap_or_default();
+    // The vault says 403 for a disabled secret; if it says so here, it is the
+    // same answer.
+    if attributes.enabled == Some(false) {
+        return Err(Failure::new(Cause::Disabled));
+    }
     Ok(Bundle {
         value: SecretValue::new(value),
         version: wire.id.as_deref().and_then(version),
@@ -111,6 +116,7 @@ mod tests {
                 Cause::Certificate,
             ),
             (r#"{"kid":"k"}"#, Cause::Certificate),
+            (r#"{"value":"x","attributes":{"enabled":false}}"#, Cause::Disabled),
             (r"{}", Cause::Unreadable),
             (r#"{"value":1}"#, Cause::Unreadable),
             (r#"{"value":"x","attributes":{"exp":"never"}}"#, Cause::Unreadable),

@@ -37,13 +37,13 @@ pub struct Options {
     pub loopback: bool,
     /// Who asks.
     pub identity: Identity,
-    /// Bound on one fetch: permit, token, retries and all.
-    pub timeout: Duration,
+    /// Bound on making a connection.
+    pub connect_timeout: Duration,
 }
 
 pub(super) fn build(options: &Options) -> Result<SecretClient, Failure> {
     let transport = reqwest::Client::builder()
-        .connect_timeout(options.timeout)
+        .connect_timeout(options.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|_| Failure::new(Cause::Client("the TLS client could not be built")))?;

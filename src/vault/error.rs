@@ -38,6 +38,32 @@ pub enum VaultError {
     },
 }
 
+impl VaultError {
+    /// Whether it says nothing about the secret, so that a copy may stand in.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Throttled { .. } | Self::Unavailable { .. })
+    }
+
+    /// How long the vault asked to wait, if it said.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after } | Self::Unavailable { retry_after } => retry_after,
+            Self::NotFound | Self::Disabled | Self::AccessDenied => None,
+        }
+    }
+
+    /// The same error with another time to wait, where it has one.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        let retry_after = Some(wait);
+        match self {
+            Self::Throttled { .. } => Self::Throttled { retry_after },
+            Self::Unavailable { .. } => Self::Unavailable { retry_after },
+            Self::NotFound | Self::Disabled | Self::AccessDenied => self,
+        }
+    }
+}
+
 /// Why a fetch failed, with what the log may know of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -62,6 +88,8 @@ pub(super) enum Cause {
     Unreadable,
     /// A certificate's private key.
     Certificate,
+    /// A 200 whose attributes say that the secret is disabled.
+    Disabled,
     /// The challenge names a resource that is not the vault's.
     Challenge,
     /// The vault answered with an error.
@@ -154,13 +182,14 @@ impl Failure {
             | Cause::Client(_)
             | Cause::Unreadable
             | Cause::Certificate
+            | Cause::Disabled
             | Cause::Challenge => false,
         }
     }
 
     /// Whether the vault answered well, only not with a secret.
     pub(super) fn is_the_vaults_verdict(&self) -> bool {
-        self.cause == Cause::Certificate || matches!(self.error(), VaultError::NotFound | VaultError::Disabled)
+        matches!(self.error(), VaultError::NotFound | VaultError::Disabled)
     }
 
     pub(super) fn into_error(self) -> VaultError {
@@ -172,6 +201,7 @@ impl Failure {
         let unavailable = VaultError::Unavailable { retry_after };
         match &self.cause {
             Cause::Certificate => VaultError::NotFound,
+            Cause::Disabled => VaultError::Disabled,
             Cause::Status {
                 status,
                 inner,
@@ -210,6 +240,7 @@ impl fmt::Display for Failure {
             Cause::Connection => f.write_str("the vault could not be reached, or its certificate is not trusted"),
             Cause::Unreadable => f.write_str("the vault's answer is not a secret bundle"),
             Cause::Certificate => f.write_str("it is a certificate's private key, which is never served"),
+            Cause::Disabled => f.write_str("its attributes say that it is disabled"),
             Cause::Challenge => f.write_str("the vault's challenge names another resource; check KEY_VAULT_URL"),
             Cause::Status {
                 status, code, inner, ..

@@ -37,8 +37,8 @@ pub trait Vault: Send + Sync + 'static {
     /// Reads one secret, or its current version when the key has none.
     ///
     /// # Errors
-    /// [`VaultError`], within the implementation's deadline.
-    fn fetch(&self, key: &SecretKey) -> impl Future<Output = Result<Bundle, VaultError>> + Send;
+    /// [`VaultError`], at `deadline` at the latest.
+    fn fetch(&self, key: &SecretKey, deadline: Instant) -> impl Future<Output = Result<Bundle, VaultError>> + Send;
 }
 
 /// An Azure Key Vault, read through the official client.
@@ -107,9 +107,8 @@ impl KeyVault {
 }
 
 impl Vault for KeyVault {
-    async fn fetch(&self, key: &SecretKey) -> Result<Bundle, VaultError> {
+    async fn fetch(&self, key: &SecretKey, deadline: Instant) -> Result<Bundle, VaultError> {
         let started = Instant::now();
-        let deadline = started + self.options.timeout;
         self.fetch_until(key, deadline).await.map_err(|failure| {
             let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             let secret = key.name.as_str();
