@@ -29,6 +29,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// `EX_CONFIG` of sysexits.h: the configuration is at fault. The Functions
 /// host restarts after any exit code but 0, and gives up after three.
 const EXIT_CONFIG: u8 = 78;
+/// Open files that the limits on connections and fetches can come to, and room
+/// for the runtime.
+const DESCRIPTORS: u64 = 4096;
 /// Target of the log lines written here: the library's, so that one directive
 /// of `RUST_LOG` holds for both.
 const LOG: &str = "keyvault_cors";
@@ -99,6 +102,12 @@ fn serve() -> ExitCode {
 
 /// Serves until SIGTERM or SIGINT.
 async fn run(config: Config) -> io::Result<()> {
+    // A connection is a descriptor, and so is a fetch: the usual soft limit of
+    // 1,024 would leave none for the vault. Where it cannot be raised, the
+    // accept loop waits for descriptors instead.
+    if let Err(error) = rlimit::increase_nofile_limit(DESCRIPTORS) {
+        warn!(target: LOG, %error, "the limit on open files could not be raised");
+    }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let port = config.port;

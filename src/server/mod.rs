@@ -53,6 +53,7 @@ where
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
+    let mut accepting = true;
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
@@ -66,6 +67,7 @@ where
         };
         match accepted {
             Ok((stream, permit)) => {
+                accepting = true;
                 let connection = connection(stream, service.clone());
                 let connection = graceful.watch(connection);
                 connections.spawn(async move {
@@ -76,7 +78,10 @@ where
                 });
             }
             Err(error) => {
-                warn!(%error, "a connection could not be accepted");
+                // Once, not at every try of an outage.
+                if std::mem::take(&mut accepting) {
+                    warn!(%error, "connections cannot be accepted now");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
