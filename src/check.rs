@@ -27,7 +27,7 @@ pub fn read_settings(file: &str, bytes: &[u8]) -> Result<BTreeMap<String, String
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let settings: Value = serde_json::from_slice(text).map_err(|error| {
         finding(format!(
-            "it is not JSON (line {}, column {})",
+            "it is not JSON (line {}, column {}); comments are not read here",
             error.line(),
             error.column()
         ))

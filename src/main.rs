@@ -91,7 +91,14 @@ fn serve() -> ExitCode {
         warn!(target: LOG, setting, "{message}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime.and_then(|runtime| runtime.block_on(run(config))) {
+    let served = runtime.and_then(|runtime| {
+        let served = runtime.block_on(run(config));
+        // A name that the system is still looking up would hold the process
+        // past its time to drain.
+        runtime.shutdown_background();
+        served
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(target: LOG, %error, "stopped");
@@ -247,7 +254,7 @@ fn refuse(faults: &[Finding]) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-/// Writes `text`; a reader that has gone away does not change what happens.
+/// Writes `text`, and says whether that worked.
 fn say(mut stream: impl Write, text: &str) -> ExitCode {
     match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
         Ok(()) => ExitCode::SUCCESS,

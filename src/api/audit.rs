@@ -5,45 +5,69 @@ use tokio::time::Instant;
 use tracing::info;
 use uuid::Uuid;
 
+use crate::cache::Source;
 use crate::cors::Origin;
-use crate::secret::{SecretKey, SecretVersion};
+use crate::secret::{SecretName, SecretVersion};
 
 /// Longest identifier that is taken over from a header.
 const MAX_ID: usize = 128;
 
 /// What the line says. Untrusted text is here as what it was found to be, or
 /// not at all: never a whole header, a token, a value or the query string.
+///
+/// The line is written when the entry is dropped, so a request that its client
+/// gave up leaves one too.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
-    pub(super) method: &'a Method,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) request_id: Uuid,
-    pub(super) started: Instant,
-    pub(super) key: Option<&'a SecretKey>,
-    pub(super) cache: &'static str,
-    pub(super) verdict: &'static str,
-    pub(super) status: StatusCode,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    request_id: Uuid,
+    started: Instant,
+    pub(super) name: Option<&'a SecretName>,
+    pub(super) version: Option<&'a SecretVersion>,
+    pub(super) source: Source,
+    /// `None` until there is an answer.
+    answer: Option<(&'static str, StatusCode)>,
 }
 
-impl Entry<'_> {
-    pub(super) fn write(&self) {
+impl<'a> Entry<'a> {
+    pub(super) fn begin(method: &'a Method, headers: &'a HeaderMap, request_id: Uuid) -> Self {
+        Self {
+            method,
+            headers,
+            request_id,
+            started: Instant::now(),
+            name: None,
+            version: None,
+            source: Source::None,
+            answer: None,
+        }
+    }
+
+    /// Writes the line of a request that got an answer.
+    pub(super) fn end(mut self, verdict: &'static str, status: StatusCode) {
+        self.answer = Some((verdict, status));
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
         let function = if self.method == Method::OPTIONS {
             "Preflight"
         } else {
             "GetSecret"
         };
-        let method = method(self.method);
         let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;
         let duration_ms = (duration_ms * 1000.0).round() / 1000.0;
         info!(
             function,
-            method,
-            secret = self.key.map(|key| key.name.as_str()),
-            version = self.key.and_then(|key| key.version.as_ref()).map(SecretVersion::as_str),
+            method = method(self.method),
+            secret = self.name.map(SecretName::as_str),
+            version = self.version.map(SecretVersion::as_str),
             origin = origin(self.headers),
-            verdict = self.verdict,
-            status = self.status.as_u16(),
-            cache = self.cache,
+            verdict = self.answer.map_or("Abandoned", |(verdict, _)| verdict),
+            status = self.answer.map(|(_, status)| status.as_u16()),
+            cache = self.source.as_str(),
             duration_ms,
             request_id = %self.request_id,
             invocation_id = last_id(self.headers, "x-azure-functions-invocationid"),
@@ -86,11 +110,13 @@ fn last_id<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
 
 /// The trace id of a version 00 `traceparent` (W3C Trace Context §3.2.2).
 fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let parent = headers.get("traceparent")?.to_str().ok()?;
-    let mut parts = parent.split('-');
-    let (_version, trace_id) = (parts.next()?, parts.next()?);
+    let mut lines = headers.get_all("traceparent").iter();
+    let (parent, None) = (lines.next()?.to_str().ok()?, lines.next()) else {
+        return None;
+    };
+    let (trace_id, _) = parent.strip_prefix("00-")?.split_once('-')?;
     let of_form = trace_id.len() == 32 && trace_id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    of_form.then_some(trace_id)
+    (of_form && trace_id.bytes().any(|b| b != b'0')).then_some(trace_id)
 }
 
 fn is_id(text: &str) -> bool {
@@ -153,6 +179,8 @@ mod tests {
         for (parent, expected) in [
             (format!("00-{id}-00f067aa0ba902b7-01"), Some(id)),
             (format!("00-{}-00f067aa0ba902b7-01", id.to_uppercase()), None),
+            (format!("01-{id}-00f067aa0ba902b7-01"), None),
+            (format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), None),
             ("00-abc-def-01".to_owned(), None),
             ("nonsense".to_owned(), None),
         ] {

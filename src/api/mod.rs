@@ -20,7 +20,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use tokio::time::Instant;
 use uuid::Uuid;
 use warp::Filter;
 use warp::path::FullPath;
@@ -31,7 +30,7 @@ use self::problem::Problem;
 use self::route::Route;
 use crate::cache::{Cache, Source};
 use crate::cors::{Actual, Decision, Policy};
-use crate::secret::{AllowList, Malformed, SecretKey};
+use crate::secret::{AllowList, Malformed, SecretKey, SecretName, SecretVersion};
 use crate::vault::Vault;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
@@ -78,27 +77,46 @@ enum Answer {
 enum Resource {
     /// The host's readiness probe.
     Readiness,
-    /// A secret. The key is read before the gates, so that the log can name
+    /// A secret. Its key is read before the gates, so that the log can name
     /// what a refused request asked for; a malformed one is refused in its
     /// turn.
-    Secret(Result<SecretKey, Malformed>),
+    Secret(Result<SecretKey, BadKey>),
     /// There is nothing.
     Unknown,
+}
+
+/// A key that no secret can have.
+#[derive(Debug)]
+struct BadKey {
+    what: Malformed,
+    /// The name, when it is the version that is malformed.
+    name: Option<SecretName>,
 }
 
 impl Resource {
     fn of(path: &str) -> Self {
         match Route::of(path) {
             Route::Readiness => Self::Readiness,
-            Route::Secret { name, version } => Self::Secret(SecretKey::parse(name, version)),
+            Route::Secret { name, version } => Self::Secret(SecretKey::parse(name, version).map_err(|what| BadKey {
+                what,
+                name: SecretName::parse(name).ok(),
+            })),
             Route::Unknown => Self::Unknown,
         }
     }
 
-    fn key(&self) -> Option<&SecretKey> {
+    fn name(&self) -> Option<&SecretName> {
         match self {
-            Self::Secret(key) => key.as_ref().ok(),
+            Self::Secret(Ok(key)) => Some(&key.name),
+            Self::Secret(Err(bad)) => bad.name.as_ref(),
             Self::Readiness | Self::Unknown => None,
+        }
+    }
+
+    fn version(&self) -> Option<&SecretVersion> {
+        match self {
+            Self::Secret(Ok(key)) => key.version.as_ref(),
+            Self::Secret(Err(_)) | Self::Readiness | Self::Unknown => None,
         }
     }
 }
@@ -124,14 +142,18 @@ impl<V: Vault> Api<V> {
         if matches!(resource, Resource::Readiness) && (method == Method::GET || method == Method::HEAD) {
             return Response::default();
         }
-        let started = Instant::now();
         let request_id = Uuid::new_v4();
+        let mut entry = Entry::begin(method, headers, request_id);
+        entry.name = resource.name();
+        entry.version = resource.version();
         let decision = match resource {
             Resource::Secret(_) => self.cors.decide(method, headers),
             Resource::Readiness | Resource::Unknown => Decision::Actual(self.cors.actual(headers)),
         };
-        let mut source = Source::None;
-        let answer = match self.answer(&resource, method, headers, &decision, &mut source).await {
+        let answer = match self
+            .answer(&resource, method, headers, &decision, &mut entry.source)
+            .await
+        {
             Ok(answer) => answer,
             Err(problem) => Answer::Problem(problem),
         };
@@ -139,17 +161,7 @@ impl<V: Vault> Api<V> {
         let mut response = answer.into_response();
         self.cors.apply(&decision, response.headers_mut());
         add_common_headers(response.headers_mut(), request_id, headers);
-        let entry = Entry {
-            method,
-            headers,
-            request_id,
-            started,
-            key: resource.key(),
-            cache: source.as_str(),
-            verdict,
-            status: response.status(),
-        };
-        entry.write();
+        entry.end(verdict, response.status());
         response
     }
 
@@ -182,7 +194,7 @@ impl<V: Vault> Api<V> {
             return Err(Problem::MethodNotAllowed { allow: SECRET_METHODS });
         }
         self.gates(origin, headers)?;
-        let key = key.as_ref().map_err(|malformed| Problem::BadParameter(*malformed))?;
+        let key = key.as_ref().map_err(|bad| Problem::BadParameter(bad.what))?;
         if !self.allowed_secrets.allows(&key.name) {
             return Err(Problem::SecretNotFound);
         }

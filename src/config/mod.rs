@@ -19,8 +19,9 @@ use std::io;
 use std::time::Duration;
 
 use http::HeaderName;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 pub use self::names::SETTINGS;
 use self::platform::App;
@@ -272,7 +273,7 @@ fn read_logging(reader: &mut Reader<'_>) -> (LogFormat, String) {
         .optional("RUST_LOG")
         .unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned());
     match EnvFilter::try_new(&filter) {
-        Ok(parsed) if parsed.max_level_hint().is_some_and(|level| level < LevelFilter::INFO) => reader.warn(
+        Ok(_) if !keeps_audit_lines(&filter) => reader.warn(
             "RUST_LOG",
             format!("it leaves out the line that each request writes; {DEFAULT_LOG_FILTER} keeps it"),
         ),
@@ -283,6 +284,15 @@ fn read_logging(reader: &mut Reader<'_>) -> (LogFormat, String) {
         ),
     }
     (format, filter)
+}
+
+/// Whether the line of each request passes `filter`. Directives with spans or
+/// fields are more than this can read, and are given the benefit of the doubt.
+fn keeps_audit_lines(filter: &str) -> bool {
+    let targets = filter.parse::<Targets>();
+    targets.map_or(true, |targets| {
+        targets.would_enable("keyvault_cors::api::audit", &Level::INFO)
+    })
 }
 
 fn read_port(reader: &mut Reader<'_>) -> (u16, bool) {

@@ -170,7 +170,11 @@ fn explain(place: usize, element: &str, error: PatternError) -> String {
 /// The canonical form of what was probably meant. It is suggested, never
 /// assumed: the operator decides whether that is the page.
 pub(super) fn suggestion(element: &str) -> Option<String> {
-    let (scheme, rest) = element.split_once("://").unwrap_or(("https", element));
+    let (scheme, rest) = match element.split_once("://") {
+        Some((scheme, rest)) => (scheme, rest),
+        None if element.starts_with("localhost") || element.starts_with("127.") => ("http", element),
+        None => ("https", element),
+    };
     let (wildcard, rest) = match rest.strip_prefix("*.") {
         Some(rest) => ("*.", rest),
         None => ("", rest),
@@ -189,5 +193,7 @@ pub(super) fn suggestion(element: &str) -> Option<String> {
     let host = url.host_str()?.trim_end_matches('.');
     let port = url.port().map_or(String::new(), |port| format!(":{port}"));
     let text = format!("{}://{wildcard}{host}{port}{any_port}", url.scheme());
-    Pattern::parse(&text).ok().map(|pattern| pattern.to_string())
+    let pattern = Pattern::parse(&text).ok()?;
+    // What would be refused next is no advice.
+    refuse(0, &pattern).is_ok().then(|| pattern.to_string())
 }

@@ -2,7 +2,7 @@
 //! own CORS list, and whether an identity is assigned.
 
 use super::reader::Reader;
-use crate::cors::AllowedOrigins;
+use crate::cors::{AllowedOrigins, Origin, Pattern};
 
 const LIST: &str = "CORS_ALLOWED_ORIGINS";
 const CREDENTIALS: &str = "CORS_SUPPORT_CREDENTIALS";
@@ -84,7 +84,19 @@ pub(super) fn check_cors(reader: &mut Reader<'_>, origins: &AllowedOrigins, app:
 
 /// Warns of each way in which `list` differs from `origins`.
 fn compare(reader: &mut Reader<'_>, list: &[String], origins: &AllowedOrigins, app: &App) {
-    if list.iter().any(|origin| origin == "*") {
+    let has_wildcard = list.iter().any(|origin| origin == "*");
+    let AllowedOrigins::Listed { patterns, .. } = origins else {
+        reader.warn(
+            LIST,
+            if has_wildcard {
+                "the platform's CORS list has `*`, as ALLOWED_ORIGINS has"
+            } else {
+                "ALLOWED_ORIGINS is `*`, but the platform answers preflights for its own list alone"
+            },
+        );
+        return;
+    };
+    if has_wildcard {
         reader.warn(
             LIST,
             format!(
@@ -93,15 +105,6 @@ fn compare(reader: &mut Reader<'_>, list: &[String], origins: &AllowedOrigins, a
             ),
         );
     }
-    let AllowedOrigins::Listed { patterns, .. } = origins else {
-        if !list.iter().any(|origin| origin == "*") {
-            reader.warn(
-                LIST,
-                "ALLOWED_ORIGINS is `*`, but the platform answers preflights for its own list alone",
-            );
-        }
-        return;
-    };
     let (exact, wild): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.is_exact());
     let exact: Vec<_> = exact.iter().map(ToString::to_string).collect();
     let missing: Vec<_> = exact.iter().filter(|origin| !list.contains(origin)).cloned().collect();
@@ -116,7 +119,7 @@ fn compare(reader: &mut Reader<'_>, list: &[String], origins: &AllowedOrigins, a
     }
     let other: Vec<_> = list
         .iter()
-        .filter(|origin| *origin != "*" && !exact.contains(origin))
+        .filter(|origin| *origin != "*" && !is_allowed(origin, patterns))
         .map(|origin| quoted(origin))
         .collect();
     if !other.is_empty() {
@@ -139,6 +142,10 @@ fn compare(reader: &mut Reader<'_>, list: &[String], origins: &AllowedOrigins, a
             ),
         );
     }
+}
+
+fn is_allowed(origin: &str, patterns: &[Pattern]) -> bool {
+    Origin::parse(origin.as_bytes()).is_ok_and(|origin| patterns.iter().any(|pattern| pattern.matches(&origin)))
 }
 
 fn compare_credentials(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &App) {

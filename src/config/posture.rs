@@ -47,32 +47,57 @@ pub(super) fn check(reader: &mut Reader<'_>, read: ReadFile<'_>, under_host: boo
             "it has no effect now, and would let a later change to anonymous pass unnoticed; remove it",
         );
     }
-    // Without the host a development machine may have no such files.
-    if !under_host {
-        return;
-    }
     if let Err(what) = level {
-        reader.fault(GET_SECRET, what);
+        report(reader, under_host, GET_SECRET, what);
     }
     match auth_level(read, PREFLIGHT) {
         Ok(AuthLevel::Anonymous) => {}
-        Ok(AuthLevel::Key) => reader.fault(
+        Ok(AuthLevel::Key) => report(
+            reader,
+            under_host,
             PREFLIGHT,
-            "its authLevel is not anonymous, so every preflight would be refused: a preflight carries no key. Set \
-             authLevel to anonymous",
+            Unreadable::Content(
+                "its authLevel is not anonymous, so every preflight would be refused: a preflight carries no key. \
+                 Set authLevel to anonymous"
+                    .into(),
+            ),
         ),
-        Err(what) => reader.fault(PREFLIGHT, what),
+        Err(what) => report(reader, under_host, PREFLIGHT, what),
+    }
+}
+
+/// Why a function's level is not known, or not what it must be.
+#[derive(Debug, PartialEq, Eq)]
+enum Unreadable {
+    /// There is no such file.
+    Missing,
+    /// There is one, and this is wrong with it.
+    Content(String),
+}
+
+/// A fault under the host. Elsewhere a development machine may have no such
+/// file, and a wrong one is a warning of what the host will refuse.
+fn report(reader: &mut Reader<'_>, under_host: bool, file: &str, what: Unreadable) {
+    match what {
+        Unreadable::Missing if !under_host => {}
+        Unreadable::Missing => reader.fault(file, "it is missing; publish it beside the binary"),
+        Unreadable::Content(what) if under_host => reader.fault(file, what),
+        Unreadable::Content(what) => reader.warn(file, what),
     }
 }
 
 /// The `authLevel` of a function's HTTP trigger. The host reads names and
 /// levels in any case, so this does too: what it takes for anonymous must not
 /// be taken for something else here.
-fn auth_level(read: ReadFile<'_>, path: &str) -> Result<AuthLevel, String> {
-    let bytes =
-        read(path).map_err(|error| format!("it cannot be read ({}); publish it beside the binary", error.kind()))?;
+fn auth_level(read: ReadFile<'_>, path: &str) -> Result<AuthLevel, Unreadable> {
+    let content = |what: &str| Unreadable::Content(what.to_owned());
+    let bytes = read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unreadable::Missing,
+        kind => Unreadable::Content(format!("it cannot be read ({kind})")),
+    })?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let function: Value = serde_json::from_slice(text).map_err(|_| "it is not JSON".to_owned())?;
+    let function: Value =
+        serde_json::from_slice(text).map_err(|_| content("it is not JSON; comments are not read here"))?;
     let triggers = values(function.as_object(), "bindings")
         .filter_map(Value::as_array)
         .flatten()
@@ -88,11 +113,11 @@ fn auth_level(read: ReadFile<'_>, path: &str) -> Result<AuthLevel, String> {
                 .iter()
                 .any(|word| is(value, word))
             {
-                return Err("its authLevel is neither anonymous, function nor admin".to_owned());
+                return Err(content("its authLevel is neither anonymous, function nor admin"));
             }
         }
     }
-    level.ok_or_else(|| "it has no httpTrigger binding".to_owned())
+    level.ok_or_else(|| content("it has no httpTrigger binding"))
 }
 
 /// The values of an object under `name` in any case.
@@ -112,7 +137,7 @@ fn is(value: &Value, word: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn level(json: &str) -> Result<AuthLevel, String> {
+    fn level(json: &str) -> Result<AuthLevel, Unreadable> {
         auth_level(&|_| Ok(json.as_bytes().to_vec()), GET_SECRET)
     }
 

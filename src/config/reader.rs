@@ -73,9 +73,12 @@ impl<'a> Reader<'a> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }
 
-    /// Whether this process runs in App Service.
+    /// Whether this process runs in App Service. The consumption plans set
+    /// `CONTAINER_NAME` instead of an instance id.
     pub(super) fn is_deployed(&self) -> bool {
-        self.platform("WEBSITE_INSTANCE_ID").is_some()
+        ["WEBSITE_INSTANCE_ID", "CONTAINER_NAME"]
+            .iter()
+            .any(|name| self.platform(name).is_some())
     }
 
     fn value(&mut self, name: &str, empty: Empty) -> Option<String> {

@@ -1,14 +1,17 @@
 //! Domains below which strangers get names: a wildcard there would allow
 //! anybody's page.
 
-/// Suffixes of Azure and of Microsoft's other hosting that the public suffix
-/// list lacks in whole or in part, and how many labels below them are still
+/// Suffixes of Azure, of Microsoft's other hosting and above other hosters'
+/// public suffixes, that the public suffix list lacks in whole or in part, and how many labels below them are still
 /// shared by everybody (a region, a zone, a service) rather than one
 /// customer's.
-const SHARED: [(&str, usize); 62] = [
+const SHARED: [(&str, usize); 71] = [
     ("aksapp.io", 1),
+    ("amazonaws.com", 0),
     ("app.github.dev", 0),
-    ("appdomain.cloud", 1),
+    ("appserviceenvironment.cn", 0),
+    ("appserviceenvironment.net", 0),
+    ("aroapp.io", 1),
     ("azure-api.cn", 1),
     ("azure-api.net", 1),
     ("azure-api.us", 1),
@@ -19,6 +22,7 @@ const SHARED: [(&str, usize); 62] = [
     ("azurecontainerapps.us", 1),
     ("azurecr.io", 0),
     ("azuredatabricks.net", 0),
+    ("azureedge.cn", 1),
     ("azureedge.net", 1),
     ("azureedge.us", 1),
     ("azurefd.cn", 1),
@@ -45,18 +49,23 @@ const SHARED: [(&str, usize); 62] = [
     ("devtunnels.ms", 1),
     ("dynamics.com", 1),
     ("fabric.microsoft.com", 1),
+    ("fastly.net", 0),
     ("github.dev", 0),
     ("githubpreview.dev", 0),
+    ("instances.azureml.ms", 1),
     ("logic.azure.com", 2),
     ("microsoftcrmportals.com", 0),
+    ("msappproxy.net", 0),
     ("onmicrosoft.com", 0),
-    ("p.azurewebsites.net", 1),
     ("powerappsportals.com", 0),
+    ("powerappsportals.us", 0),
     ("powerplatform.com", 2),
+    ("preview.app.github.dev", 0),
     ("service.signalr.net", 0),
     ("servicebus.windows.net", 0),
     ("servicefabric.azure.com", 1),
     ("sharepoint.com", 0),
+    ("sharepoint.us", 0),
     ("storage.azure.net", 2),
     ("trafficmanager.cn", 0),
     ("trafficmanager.net", 0),
@@ -79,10 +88,15 @@ pub(super) fn is_shared(domain: &str) -> bool {
         })
 }
 
-/// Whether `domain` is a suffix of the public suffix list, under its default
-/// rule that an unlisted top-level domain is one (<https://publicsuffix.org/list/>).
+/// Whether names below `domain` are registered by strangers, by the public
+/// suffix list (<https://publicsuffix.org/list/>): it is a suffix itself, an
+/// unlisted top-level domain included, or a rule `*.domain` makes each name
+/// below it one.
 fn is_public_suffix(domain: &str) -> bool {
+    let below = format!("x.{domain}");
     psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == domain.as_bytes())
+        || psl::suffix(below.as_bytes())
+            .is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == below.as_bytes())
 }
 
 fn is_below(host: &str, domain: &str) -> bool {
@@ -141,6 +155,13 @@ mod tests {
             "euw.devtunnels.ms",
             "app.github.dev",
             "sharepoint.com",
+            "compute.amazonaws.com",
+            "elb.amazonaws.com",
+            "amazonaws.com",
+            "kawasaki.jp",
+            "digitaloceanspaces.com",
+            "msappproxy.net",
+            "p.azurewebsites.net",
             "azurewebsites.us",
             "chinacloudsites.cn",
             "z1.web.core.usgovcloudapi.net",
@@ -158,6 +179,7 @@ mod tests {
             "contoso.github.io",
             "happyrock-1a2b3c4d.westeurope.azurecontainerapps.io",
             "apps.corp",
+            "x.myase.appserviceenvironment.net",
             "notazurewebsites.net",
             "mywindows.net",
         ] {

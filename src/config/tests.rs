@@ -133,6 +133,8 @@ fn malformed_values_are_faults_that_say_what_to_write() {
             "write https://*.contoso.com",
         ),
         ("ALLOWED_ORIGINS", "http://LOCALHOST:*", "write http://localhost:*"),
+        ("ALLOWED_ORIGINS", "localhost:3000", "write http://localhost:3000"),
+        ("ALLOWED_ORIGINS", "https://*.GITHUB.io", "write it as https://HOST"),
         ("ALLOWED_ORIGINS", "http://contoso.com", "write https://contoso.com"),
         ("ALLOWED_ORIGINS", "https://contoso.com.", "write https://contoso.com"),
         (
@@ -366,6 +368,12 @@ fn what_works_and_should_be_looked_at_is_a_warning() {
             "no developer",
         ),
         (&[("RUST_LOG", Some("warn"))], "leaves out the line"),
+        (&[("RUST_LOG", Some("azure_core=debug"))], "leaves out the line"),
+        (&[("RUST_LOG", Some("info,keyvault_cors=warn"))], "leaves out the line"),
+        (
+            &[("RUST_LOG", Some("keyvault_cors::server=info"))],
+            "leaves out the line",
+        ),
         (&[("KEY_VAULT_URL", Some("https://kv.example.com"))], "known clouds"),
         (&[("DANGEROUSLY_ALLOW_ANONYMOUS", Some("true"))], "no effect now"),
     ];
@@ -504,6 +512,21 @@ fn a_difference_to_the_platforms_cors_list_is_a_warning_with_its_fix() {
             &["preflights for http://localhost:* will fail"],
         ),
         (
+            &[
+                ("ALLOWED_ORIGINS", Some("https://*.contoso.com")),
+                list(r#"["https://a.contoso.com"]"#),
+            ],
+            &["allows every subdomain", "knows no patterns"],
+        ),
+        (
+            &[
+                ("ALLOWED_ORIGINS", Some("*")),
+                ("DANGEROUSLY_ALLOW_ANY_ORIGIN", Some("true")),
+                list(r#"["*"]"#),
+            ],
+            &["every page", "as ALLOWED_ORIGINS has"],
+        ),
+        (
             &[("ALLOWED_ORIGINS", Some("http://localhost:*")), flex],
             &["ALLOWED_ORIGINS has none"],
         ),
@@ -535,7 +558,7 @@ fn every_setting_that_is_read_is_in_the_list_of_names() {
         assert!(asked.contains(setting), "{setting} is listed and never read");
     }
     for name in &asked {
-        let of_the_platform = ["WEBSITE_", "FUNCTIONS_", "CORS_", "IDENTITY_"]
+        let of_the_platform = ["WEBSITE_", "FUNCTIONS_", "CORS_", "IDENTITY_", "CONTAINER_NAME"]
             .iter()
             .any(|prefix| name.starts_with(prefix));
         assert!(

@@ -59,10 +59,6 @@ impl VaultUrl {
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(format!("it has a space or a character outside ASCII; {FORM}"));
         }
-        // `Url` also repairs "https:kv" and "https:\\kv".
-        if !text.contains("://") || text.contains('\\') {
-            return Err(format!("it is not a URL; {FORM}"));
-        }
         let url = Url::parse(text).map_err(|_| format!("it is not a URL; {FORM}"))?;
         let host = url.host().ok_or_else(|| format!("it has no host; {FORM}"))?;
         let loopback = match &host {
@@ -82,7 +78,7 @@ impl VaultUrl {
                 "it names more than the vault (a path, a query or a fragment); write https://{host}"
             ));
         }
-        if url.port().is_some() && !loopback {
+        if has_port(text) && !loopback {
             return Err(format!("it has a port, and a vault has none; write https://{host}"));
         }
         if host.ends_with('.') {
@@ -101,11 +97,28 @@ impl VaultUrl {
                  your cloud's suffix"
             ));
         }
+        if url.port() == Some(0) {
+            return Err("its port is 0; a port is 1 to 65535".into());
+        }
+        if VAULT_SUFFIXES.iter().any(|suffix| host.ends_with(suffix)) && !is_vault_of_a_cloud(&host) {
+            return Err(format!("its host is not one vault's name and a cloud's suffix; {FORM}"));
+        }
+        // `Url` repairs more than a trailing slash and upper case: what it
+        // makes of "https:kv", "https:\\\\kv" or "/x/.." was not meant.
+        let repaired = url.as_str().trim_end_matches('/');
+        if !text.strip_suffix('/').unwrap_or(text).eq_ignore_ascii_case(repaired) {
+            return Err(format!(
+                "it is not in the form of a URL with nothing but a host; write {repaired}"
+            ));
+        }
         Ok(Self { url, loopback })
     }
 
     fn warn_of_an_unknown_suffix(&self, reader: &mut Reader<'_>) {
         let host = self.url.host_str().unwrap_or_default();
+        if host.starts_with("your-vault.") {
+            reader.warn(NAME, "it is still the example's; name your own vault");
+        }
         if self.loopback || VAULT_SUFFIXES.iter().any(|suffix| host.ends_with(suffix)) {
             return;
         }
@@ -117,6 +130,20 @@ impl VaultUrl {
             ),
         );
     }
+}
+
+/// Whether `text` writes a port, its scheme's default one too, which `Url`
+/// leaves out.
+fn has_port(text: &str) -> bool {
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))
+}
+
+/// `NAME.vault.azure.net` with one label of letters, digits and hyphens.
+fn is_vault_of_a_cloud(host: &str) -> bool {
+    let name = VAULT_SUFFIXES.iter().find_map(|suffix| host.strip_suffix(suffix));
+    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 
 /// The vault's name, when `host` is one of its private or internal names.
@@ -135,7 +162,6 @@ mod tests {
         for (text, url) in [
             ("https://kv.vault.azure.net", "https://kv.vault.azure.net/"),
             ("https://kv.vault.azure.net/", "https://kv.vault.azure.net/"),
-            ("https://kv.vault.azure.net:443", "https://kv.vault.azure.net/"),
             ("https://KV.vault.azure.cn", "https://kv.vault.azure.cn/"),
             ("https://localhost:8443", "https://localhost:8443/"),
             ("https://127.0.0.1:8443/", "https://127.0.0.1:8443/"),
@@ -146,6 +172,15 @@ mod tests {
         }
         for (text, told) in [
             ("http://kv.vault.azure.net", "https://kv.vault.azure.net"),
+            ("https://kv.vault.azure.net:443", "a port"),
+            ("https://localhost:0", "port is 0"),
+            ("https://.vault.azure.net", "one vault's name"),
+            ("https://a.b.vault.azure.net", "one vault's name"),
+            ("https://my_vault.vault.azure.net", "one vault's name"),
+            ("https://kv.vault.azure.net/x/..", "nothing but a host"),
+            ("https:///kv.vault.azure.net", "nothing but a host"),
+            ("https:kv.vault.azure.net", "nothing but a host"),
+            ("https:\\\\kv.vault.azure.net", "nothing but a host"),
             ("kv.vault.azure.net", "not a URL"),
             ("kv", "not a URL"),
             ("https://", "not a URL"),

@@ -67,7 +67,8 @@ pub(super) fn read(body: Bytes) -> Result<Bundle, Failure> {
 
 /// The version in `https://HOST/secrets/NAME/VERSION`.
 fn version(id: &str) -> Option<SecretVersion> {
-    let (_, version) = id.rsplit_once('/')?;
+    let (_, path) = id.split_once("/secrets/")?;
+    let (_, version) = path.split_once('/')?;
     SecretVersion::parse(version).ok()
 }
 
@@ -100,6 +101,8 @@ mod tests {
                 updated: Some(4),
             }
         );
+        let unversioned = parse(r#"{"value":"","id":"https://kv.vault.azure.net/secrets/mapskey"}"#);
+        assert_eq!(unversioned.expect("a bundle").version, None);
         let least = parse(r#"{"value":""}"#).expect("a bundle");
         assert_eq!(
             (least.value.expose(), least.version, least.content_type),

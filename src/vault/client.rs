@@ -1,18 +1,29 @@
 //! Builds the official client: credential, transport, retries.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::io;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::{Error, ErrorKind};
-use azure_core::http::{ClientOptions, RetryOptions, Transport};
+use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Request, RetryOptions, Transport};
 use azure_identity::{
-    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    DeveloperToolsCredential, DeveloperToolsCredentialOptions, Executor, ManagedIdentityCredential,
+    ManagedIdentityCredentialOptions, UserAssignedId,
 };
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 
-use super::error::{Cause, Failure};
+use futures_util::StreamExt;
+use tokio::process::Command;
+
+use super::error::{Cause, Failure, TooLarge};
+
+/// Bytes of an answer, at most: a value has 25 KB, and six times as many
+/// characters when every one is escaped.
+const MAX_ANSWER: usize = 1024 * 1024;
 
 /// Which identity asks the vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,33 +53,28 @@ pub struct Options {
 }
 
 pub(super) fn build(options: &Options) -> Result<SecretClient, Failure> {
-    let transport = reqwest::Client::builder()
-        .connect_timeout(options.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|_| Failure::new(Cause::Client("the TLS client could not be built")))?;
-    let client_options = || ClientOptions {
-        // Retries are this module's own, inside one deadline: the SDK's block
-        // for up to 82 s, and wait longer than a caller may for a Retry-After.
-        retry: RetryOptions::none(),
-        transport: Some(Transport::new(Arc::new(transport.clone()))),
-        ..ClientOptions::default()
-    };
     let credential: Arc<dyn TokenCredential> = match &options.identity {
         Identity::Managed { client_id } => ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
             user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
-            client_options: client_options(),
+            // The endpoint is on this machine, speaks plain HTTP, and is asked
+            // with a secret header: no proxy has any business with it.
+            client_options: client_options(http_client(options).no_proxy())?,
         }))
-        .map_err(|error| Failure::from_credential(&error))?,
-        Identity::DeveloperTools => {
-            DeveloperToolsCredential::new(None).map_err(|error| Failure::from_credential(&error))?
-        }
+        .map_err(|_| {
+            Failure::new(Cause::Client(
+                "IDENTITY_ENDPOINT is not a URL, or its kind is not supported",
+            ))
+        })?,
+        Identity::DeveloperTools => DeveloperToolsCredential::new(Some(DeveloperToolsCredentialOptions {
+            executor: Some(Arc::new(KillOnDrop)),
+        }))
+        .map_err(|_| Failure::new(Cause::Client("the developer tools' credential could not be built")))?,
     };
     let client = SecretClient::new(
         &options.url,
         Arc::new(Credential(credential)),
         Some(SecretClientOptions {
-            client_options: client_options(),
+            client_options: client_options(http_client(options))?,
             // The check asks that the vault's host lies below the resource of
             // its challenge, so that a token never goes elsewhere.
             verify_challenge_resource: Some(!options.loopback),
@@ -76,6 +82,62 @@ pub(super) fn build(options: &Options) -> Result<SecretClient, Failure> {
         }),
     );
     client.map_err(|error| Failure::from_sdk(&error, false))
+}
+
+fn http_client(options: &Options) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(options.connect_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+}
+
+fn client_options(client: reqwest::ClientBuilder) -> Result<ClientOptions, Failure> {
+    let client = client
+        .build()
+        .map_err(|_| Failure::new(Cause::Client("the TLS client could not be built")))?;
+    Ok(ClientOptions {
+        // Retries are this module's own, inside one deadline: the SDK's block
+        // for up to 82 s, and wait longer than a caller may for a Retry-After.
+        retry: RetryOptions::none(),
+        transport: Some(Transport::new(Arc::new(Bounded(client)))),
+        ..ClientOptions::default()
+    })
+}
+
+/// An HTTP client that ends an answer which is too large to be a bundle or a
+/// token, before it fills the memory.
+#[derive(Debug)]
+struct Bounded(reqwest::Client);
+
+#[async_trait::async_trait]
+impl HttpClient for Bounded {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let (status, headers, body) = self.0.execute_request(request).await?.deconstruct();
+        let mut left = MAX_ANSWER;
+        let body = body.map(move |chunk| {
+            let chunk = chunk?;
+            left = left
+                .checked_sub(chunk.len())
+                .ok_or_else(|| Error::with_error(ErrorKind::DataConversion, TooLarge, "too large"))?;
+            Ok(chunk)
+        });
+        Ok(AsyncRawResponse::new(status, headers, Box::pin(body)))
+    }
+}
+
+/// Runs `az` and `azd`; one that takes longer than the deadline does not stay.
+#[derive(Debug)]
+struct KillOnDrop;
+
+#[async_trait::async_trait]
+impl Executor for KillOnDrop {
+    async fn run(&self, program: &OsStr, arguments: &[&OsStr]) -> io::Result<Output> {
+        Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+    }
 }
 
 /// Marks every failure to get a token as one, so that an identity endpoint's

@@ -121,13 +121,6 @@ impl Failure {
         }
     }
 
-    /// An error of the credential's constructor.
-    pub(super) fn from_credential(_: &azure_core::Error) -> Self {
-        Self::new(Cause::Client(
-            "the credential could not be built; check IDENTITY_ENDPOINT and IDENTITY_HEADER",
-        ))
-    }
-
     /// An error of a request to the vault. `versioned` says whether a version
     /// was asked for.
     pub(super) fn from_sdk(error: &azure_core::Error, versioned: bool) -> Self {
@@ -137,9 +130,10 @@ impl Failure {
             } => Self::from_status(*status, raw_response.as_deref(), versioned),
             ErrorKind::Credential => Self::new(Cause::Token(token_status(error))),
             ErrorKind::Connection | ErrorKind::Io => Self::new(Cause::Connection),
-            // The authorizer's complaint about the challenge's resource.
-            ErrorKind::Other => Self::new(Cause::Challenge),
-            ErrorKind::DataConversion => Self::new(Cause::Unreadable),
+            _ if causes(error).any(<dyn std::error::Error>::is::<TooLarge>) => Self::new(Cause::Unreadable),
+            // The authorizer's complaints about the challenge: bodies are
+            // read elsewhere.
+            ErrorKind::Other | ErrorKind::DataConversion => Self::new(Cause::Challenge),
         }
     }
 
@@ -192,11 +186,7 @@ impl Failure {
         matches!(self.error(), VaultError::NotFound | VaultError::Disabled)
     }
 
-    pub(super) fn into_error(self) -> VaultError {
-        self.error()
-    }
-
-    fn error(&self) -> VaultError {
+    pub(super) fn error(&self) -> VaultError {
         let retry_after = self.retry_after;
         let unavailable = VaultError::Unavailable { retry_after };
         match &self.cause {
@@ -204,14 +194,14 @@ impl Failure {
             Cause::Disabled => VaultError::Disabled,
             Cause::Status {
                 status,
+                code,
                 inner,
                 versioned,
-                ..
             } => match status {
                 404 => VaultError::NotFound,
                 // The name is of Key Vault's form, so it is the version that
                 // the vault calls malformed: there is none like it.
-                400 if *versioned => VaultError::NotFound,
+                400 if *versioned && code.as_ref().is_some_and(|code| code.0 == "BadParameter") => VaultError::NotFound,
                 403 if inner.as_ref().is_some_and(|code| code.0 == "SecretDisabled") => VaultError::Disabled,
                 401 | 403 => VaultError::AccessDenied,
                 429 => VaultError::Throttled { retry_after },
@@ -257,17 +247,25 @@ impl fmt::Display for Failure {
 
 /// The status that the identity endpoint answered with, if it did.
 fn token_status(error: &azure_core::Error) -> Option<u16> {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if let Some(ErrorKind::HttpResponse { status, .. }) =
-            error.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind)
-        {
-            return Some((*status).into());
-        }
-        source = error.source();
-    }
-    None
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<azure_core::Error>())
+        .find_map(|cause| match cause.kind() {
+            ErrorKind::HttpResponse { status, .. } => Some((*status).into()),
+            _ => None,
+        })
 }
+
+/// An error and what it was caused by.
+fn causes<'a>(error: &'a azure_core::Error) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error as &'a (dyn std::error::Error + 'static)), |error| {
+        error.source()
+    })
+}
+
+/// An answer that is larger than any bundle or token.
+#[derive(Debug, Error)]
+#[error("the answer is too large")]
+pub(super) struct TooLarge;
 
 /// The error body of Key Vault, less its message.
 #[derive(Deserialize)]
@@ -306,11 +304,13 @@ mod tests {
     fn each_answer_of_the_vault_is_named_for_what_to_do_next() {
         let disabled = r#"{"error":{"code":"Forbidden","message":"m","innererror":{"code":"SecretDisabled"}}}"#;
         let denied = r#"{"error":{"code":"Forbidden","message":"m","innererror":{"code":"ForbiddenByRbac"}}}"#;
+        let malformed = r#"{"error":{"code":"BadParameter","message":"m"}}"#;
         let unavailable = VaultError::Unavailable { retry_after: None };
         let seven = Some(Duration::from_secs(7));
         for (failure, error) in [
             (status(404, "{}", None, false), VaultError::NotFound),
-            (status(400, "{}", None, true), VaultError::NotFound),
+            (status(400, malformed, None, true), VaultError::NotFound),
+            (status(400, "{}", None, true), unavailable),
             (status(400, "{}", None, false), unavailable),
             (status(403, disabled, None, false), VaultError::Disabled),
             (status(403, denied, None, false), VaultError::AccessDenied),

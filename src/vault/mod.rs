@@ -127,7 +127,7 @@ impl Vault for KeyVault {
                     "reading from the vault failed"
                 );
             }
-            failure.into_error()
+            failure.error()
         })
     }
 }
