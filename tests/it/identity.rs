@@ -131,3 +131,20 @@ async fn a_developer_who_is_not_logged_in_sees_an_unavailable_vault() {
     answer.must_refuse("no login", 503, ("VaultUnavailable", None), &headers);
     assert_eq!(emulator.counters().tokens, 0);
 }
+
+#[tokio::test]
+async fn no_proxy_stands_between_the_app_and_its_identity() {
+    let emulator = Emulator::start().await.unwrap();
+    emulator.put(SECRET, Secret::new(VALUE));
+    // It never answers: a token that was asked for through it would not come.
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let environment = Environment::of(&emulator)
+        .with("HTTP_PROXY", format!("http://{}", proxy.local_addr().unwrap()))
+        .with("http_proxy", format!("http://{}", proxy.local_addr().unwrap()));
+    let handler = Handler::start(environment).await;
+
+    let answer = Request::get(PATH).origin(ORIGIN).send(handler.port()).await;
+
+    answer.must_be("past the proxy", 200, &Headers::json().readable_by(ORIGIN));
+    assert_eq!(emulator.counters().tokens, 1);
+}

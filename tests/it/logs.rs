@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::client::{Answer, Request};
 use crate::support::handler::Output;
-use crate::support::{ORIGIN, PATH, Rig, VALUE, raw};
+use crate::support::{ORIGIN, PATH, Rig, SECRET, VALUE, raw, until};
 
 const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
 const INVOCATION: &str = "5f0f2f0e-2f6c-4d2e-9a53-1f1c6c0c2f0e";
@@ -401,4 +401,29 @@ async fn untrusted_text_is_escaped_and_never_makes_a_second_line() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_request_that_its_client_gave_up_leaves_its_line() {
+    let rig = Rig::with(&[]).await;
+    rig.emulator.script(Target::Vault, Fault::Hang, Times::Always);
+    let mut client = tokio::net::TcpStream::connect(("127.0.0.1", rig.handler.port()))
+        .await
+        .unwrap();
+    let request = format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\nOrigin: {ORIGIN}\r\n\r\n");
+    tokio::io::AsyncWriteExt::write_all(&mut client, request.as_bytes())
+        .await
+        .unwrap();
+    until("the vault is asked", || rig.emulator.counters().challenges > 0).await;
+    drop(client);
+
+    let output = rig.handler.stop().await;
+
+    let lines: Vec<_> = output
+        .stdout
+        .lines()
+        .filter(|line| line.contains("Abandoned"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{}", output.all());
+    assert!(lines[0].contains(SECRET) && lines[0].contains(ORIGIN), "{lines:?}");
 }

@@ -1,7 +1,8 @@
 //! The product from outside: the real `handler` as a process, against the emulator over TLS.
 //!
-//! What is asserted comes from the contract alone; nothing here knows `src/`. Every test owns its emulator, its handler
-//! and its ports, so they run in parallel and in any order.
+//! What is asserted comes from the contract alone; nothing here knows `src/`, but for the names of the settings, which
+//! the documents are held to. Every test owns its emulator, its handler and its ports, so they run in parallel and in
+//! any order.
 
 #![expect(
     clippy::expect_used,
@@ -14,6 +15,9 @@
 mod support;
 
 mod bundle;
+mod check;
+mod dangerous;
+mod docs;
 mod errors;
 mod fetch_metadata;
 mod host;
@@ -27,3 +31,5 @@ mod process;
 mod routes;
 mod settings;
 mod upstream;
+mod vectors;
+mod verdicts;

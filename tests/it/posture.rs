@@ -1,63 +1,13 @@
 //! Who may call at all: the handler's reading of its own function.json, and life without the Functions host.
 
-use std::fs;
-use std::path::Path;
-
 use emulator::{Emulator, Secret};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::support::app::App;
 use crate::support::client::Request;
 use crate::support::expect::Headers;
 use crate::support::handler::{Environment, Handler, Launch, ROOT, ReservedPort};
 use crate::support::{ORIGIN, PATH, SECRET, VALUE};
-
-/// A copy of the app's functions that a test may damage.
-struct App(TempDir);
-
-impl App {
-    fn new() -> Self {
-        let app = Self(TempDir::new().unwrap());
-        for function in ["GetSecret", "Preflight"] {
-            fs::create_dir(app.root().join(function)).unwrap();
-            fs::copy(
-                Path::new(ROOT).join(function).join("function.json"),
-                app.function(function),
-            )
-            .unwrap();
-        }
-        app
-    }
-
-    fn root(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn function(&self, name: &str) -> std::path::PathBuf {
-        self.root().join(name).join("function.json")
-    }
-
-    /// Sets, or with null removes, `authLevel` of a function's trigger.
-    fn auth_level(self, function: &str, level: &Value) -> Self {
-        let mut file: Value = serde_json::from_slice(&fs::read(self.function(function)).unwrap()).unwrap();
-        let trigger = file["bindings"][0].as_object_mut().unwrap();
-        trigger.remove("authLevel");
-        if !level.is_null() {
-            trigger.insert("authLevel".to_owned(), level.clone());
-        }
-        self.replace(function, &file.to_string())
-    }
-
-    fn replace(self, function: &str, text: &str) -> Self {
-        fs::write(self.function(function), text).unwrap();
-        self
-    }
-
-    fn remove(self, function: &str) -> Self {
-        fs::remove_file(self.function(function)).unwrap();
-        self
-    }
-}
 
 async fn emulator() -> Emulator {
     let emulator = Emulator::start().await.unwrap();

@@ -301,3 +301,13 @@ async fn a_caller_who_leaves_hurts_nobody() {
         .must_be("the next caller", 200, &Headers::json().readable_by(ORIGIN));
     rig.handler.stop().await;
 }
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_for_any_bundle_is_unreadable() {
+    let rig = rig().await;
+    // Valid in every other respect, so that only its size can be what is wrong with it.
+    let value = "v".repeat(2 * 1024 * 1024);
+    let bundle = format!(r#"{{"value":"{value}","id":"https://vault.example/secrets/maps-key/0123"}}"#);
+    rig.emulator.script(Target::Vault, body(200, &bundle), Times::Once);
+    assert_is("2 MiB", &rig.get(PATH).await, UNAVAILABLE);
+}

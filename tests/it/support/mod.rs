@@ -1,11 +1,14 @@
 //! What the tests stand on: processes, clients, a Functions host, and exact expectations.
 
+pub(crate) mod app;
+pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod expect;
 pub(crate) mod functions;
 pub(crate) mod handler;
 pub(crate) mod host;
 pub(crate) mod raw;
+pub(crate) mod table;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

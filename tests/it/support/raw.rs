@@ -3,9 +3,13 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::client::Answer;
 
 const BOUND: Duration = Duration::from_secs(5);
 
@@ -22,6 +26,29 @@ impl Raw {
         status_lines
             .map(|line| line.split(' ').nth(1).unwrap().parse().unwrap())
             .collect()
+    }
+
+    /// The one answer to a request of this method that said `Connection: close`, without the header that says so too.
+    pub(crate) fn answer(&self, method: &str) -> Answer {
+        let end = self.0.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("no answer: {:?}", self.text()));
+        let head = std::str::from_utf8(&self.0[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let mut headers: HeaderMap = lines
+            .map(|line| {
+                let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?}"));
+                let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+                (name, HeaderValue::from_str(value).unwrap())
+            })
+            .collect();
+        headers.remove("connection");
+        Answer {
+            method: Method::from_bytes(method.as_bytes()).unwrap(),
+            status,
+            headers,
+            body: Bytes::copy_from_slice(&self.0[end + 4..]),
+        }
     }
 
     pub(crate) fn text(&self) -> String {
