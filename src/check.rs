@@ -1,7 +1,7 @@
 //! `handler check`: the configuration in words, and what it says to one origin
 //! and one secret. No network, no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue};
@@ -93,6 +93,7 @@ fn describe(page: &mut Page, config: &Config) {
         "without Origin",
         &[if config.require_origin { "refused" } else { "served" }.to_owned()],
     );
+    page.row("callers", &callers(config));
     page.row(
         "request headers",
         &[list(config.request_headers.iter().map(http::HeaderName::as_str))],
@@ -111,6 +112,32 @@ fn describe(page: &mut Page, config: &Config) {
         &[format!("{} s at most", config.upstream_timeout.as_secs())],
     );
     page.row("listens on", &[format!("127.0.0.1:{}", config.port)]);
+}
+
+fn callers(config: &Config) -> Vec<String> {
+    let Some(rules) = &config.entra else {
+        return vec!["not checked: whoever passes the Functions host (a function key) and the origin".into()];
+    };
+    let sorted = |words: &HashSet<String>| {
+        let mut words: Vec<_> = words.iter().map(String::as_str).collect();
+        words.sort_unstable();
+        list(words.into_iter())
+    };
+    let clients = if rules.clients.is_empty() {
+        "any".into()
+    } else {
+        sorted(&rules.clients)
+    };
+    vec![
+        format!("tokens of tenant {} by {}", rules.tenant, rules.authority),
+        format!("for {}", list(rules.audiences.iter().map(String::as_str))),
+        format!(
+            "with a scope of: {}; or a role of: {}",
+            sorted(&rules.scopes),
+            sorted(&rules.roles)
+        ),
+        format!("issued to clients: {clients}"),
+    ]
 }
 
 fn origins(origins: &AllowedOrigins) -> Vec<String> {
@@ -142,7 +169,7 @@ fn origin_verdict(config: &Config, text: &str) -> String {
             None => "allowed by *".into(),
         },
         Actual::Refused(OriginRefusal::Malformed(error)) => {
-            format!("refused: {error}; a browser never sends it like this")
+            format!("refused: {error}")
         }
         Actual::Refused(OriginRefusal::NotListed) => "refused: nothing in ALLOWED_ORIGINS matches it".into(),
         // One header line is neither repeated nor absent.

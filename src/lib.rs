@@ -8,6 +8,7 @@
 //! - [`config`]: settings to a configuration, or every fault at once.
 //! - [`vault`]: the trait that secrets come from, and Azure Key Vault.
 //! - [`cache`]: one fetch for many callers, and a vault that may fail.
+//! - [`caller`]: Entra tokens to a verified caller.
 //! - [`api`]: a request to its answer; the only map to HTTP.
 //! - [`server`]: connections, limits, drain.
 //! - [`command`] and [`check`]: the command line, and `handler check`.
@@ -16,6 +17,7 @@
 
 pub mod api;
 pub mod cache;
+pub mod caller;
 pub mod check;
 pub mod command;
 pub mod config;

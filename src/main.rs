@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyvault_cors::api::{Api, Served};
 use keyvault_cors::cache::{self, Cache};
+use keyvault_cors::caller::Callers;
 use keyvault_cors::command::{Check, Command, USAGE};
 use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat, Sources};
 use keyvault_cors::vault::{Identity, KeyVault, Options};
@@ -134,7 +135,9 @@ async fn run(config: Config) -> io::Result<()> {
         let secrets = secrets.clone();
         tokio::spawn(async move { secrets.prefetch(names).await })
     });
-    let filter = api(config, secrets).into_filter();
+    let callers = config.entra.clone().map(Callers::new);
+    let warm = callers.as_ref().map(|callers| tokio::spawn(callers.warm()));
+    let filter = api(config, callers, secrets).into_filter();
     let stop = async {
         tokio::select! {
             _ = terminate.recv() => info!(target: LOG, "SIGTERM: stopping"),
@@ -142,8 +145,8 @@ async fn run(config: Config) -> io::Result<()> {
         }
     };
     server::serve(listener, filter, stop).await;
-    if let Some(prefetch) = prefetch {
-        prefetch.abort();
+    for task in [prefetch, warm].into_iter().flatten() {
+        task.abort();
     }
     Ok(())
 }
@@ -173,11 +176,12 @@ fn secrets(config: &Config) -> Cache<KeyVault, Served> {
     })
 }
 
-fn api(config: Config, secrets: Cache<KeyVault, Served>) -> Api<KeyVault> {
+fn api(config: Config, callers: Option<Callers>, secrets: Cache<KeyVault, Served>) -> Api<KeyVault> {
     Api {
         cors: config.cors_policy(),
         require_origin: config.require_origin,
         require_loopback_host: !config.under_functions_host,
+        callers,
         allowed_secrets: config.allowed_secrets,
         secrets,
         now: unix_time,

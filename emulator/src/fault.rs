@@ -12,6 +12,8 @@ pub enum Target {
     Vault,
     /// The identity endpoint: every request.
     Token,
+    /// Entra's metadata and keys: every request.
+    Authority,
 }
 
 /// One way in which a service fails.

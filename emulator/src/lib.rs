@@ -1,4 +1,5 @@
-//! A stand-in for Azure Key Vault and for App Service's managed identity endpoint, for tests, benches and the demo.
+//! A stand-in for Azure Key Vault, for App Service's managed identity endpoint and for Entra's signing keys, for tests,
+//! benches and the demo.
 //!
 //! The official Azure SDKs work against it unmodified: real TLS, the authentication challenge, tokens, versions,
 //! soft delete, paging and Key Vault's error shapes. It keeps secrets in memory and protects nothing.
@@ -9,8 +10,9 @@
 //! * `fault`: what can be made to go wrong; `record`: what was seen;
 //! * `state`: what the listeners share;
 //! * `transport`: listeners, connections and answers that break off; `tls`: the certificates of a run;
-//! * `reply`: answers and faults common to both services;
+//! * `reply`: answers and faults common to all services;
 //! * `identity`: the token endpoint;
+//! * `issuer`: Entra's metadata and keys, and tokens of every kind for callers;
 //! * `vault`: the vault's side of HTTP; `operations`: what requests do; `paging`, `bundle`, `problem`: the JSON;
 //! * `demo`: the secrets that the demo shows.
 
@@ -28,6 +30,7 @@ mod bundle;
 mod demo;
 mod fault;
 mod identity;
+mod issuer;
 mod operations;
 mod paging;
 mod problem;
@@ -42,6 +45,7 @@ mod vault;
 
 pub use demo::{DEMO_ALLOWED_SECRETS, seed_demo};
 pub use fault::{Fault, Target, Times};
+pub use issuer::{EMULATED_DAEMON, EMULATED_SPA, PublicKey};
 pub use record::{Counters, Recorded};
 pub use secret::Secret;
 
@@ -163,7 +167,7 @@ impl Emulator {
     /// Forgets all scripted faults; requests that already hang go on hanging.
     pub fn clear_faults(&self) {
         let mut state = self.shared.lock();
-        for target in [Target::Vault, Target::Token] {
+        for target in [Target::Vault, Target::Token, Target::Authority] {
             state.faults(target).clear();
         }
     }
@@ -196,6 +200,11 @@ impl Emulator {
     /// The last request that reached the identity endpoint.
     pub fn last_token_request(&self) -> Option<Recorded> {
         self.shared.lock().last_token_request.clone()
+    }
+
+    /// The last request for Entra's metadata or keys.
+    pub fn last_authority_request(&self) -> Option<Recorded> {
+        self.shared.lock().last_authority_request.clone()
     }
 }
 

@@ -11,6 +11,10 @@ pub struct Counters {
     pub served: u64,
     /// Requests to the identity endpoint, faults and refusals included.
     pub tokens: u64,
+    /// Requests for Entra's metadata, faults and refusals included.
+    pub metadata: u64,
+    /// Requests for Entra's signing keys, faults and refusals included.
+    pub keys: u64,
     /// TLS connections accepted by the vault.
     pub connections: u64,
     /// Authorised vault requests that are not GETs of a secret.

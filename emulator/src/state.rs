@@ -9,6 +9,7 @@ use http::request::Parts;
 use uuid::Uuid;
 
 use crate::fault::{Fault, Script, Target};
+use crate::issuer::Issuer;
 use crate::record::{Counters, Recorded};
 use crate::store::Store;
 
@@ -24,6 +25,10 @@ pub(crate) struct Names {
     pub(crate) tenant: String,
     /// The object id of the emulated managed identity.
     pub(crate) principal: String,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) authority: String,
+    /// The object id of the user in minted tokens.
+    pub(crate) user: String,
 }
 
 impl Names {
@@ -34,6 +39,8 @@ impl Names {
             identity_header: Uuid::new_v4().to_string().to_uppercase(),
             tenant: Uuid::new_v4().to_string(),
             principal: Uuid::new_v4().to_string(),
+            authority: format!("http://127.0.0.1:{identity_port}"),
+            user: Uuid::new_v4().to_string(),
         }
     }
 }
@@ -56,8 +63,11 @@ pub(crate) struct State {
     pub(crate) tokens: Vec<Token>,
     pub(crate) last_vault_request: Option<Recorded>,
     pub(crate) last_token_request: Option<Recorded>,
+    pub(crate) last_authority_request: Option<Recorded>,
+    pub(crate) issuer: Issuer,
     vault_faults: Script,
     token_faults: Script,
+    authority_faults: Script,
     in_flight: u64,
 }
 
@@ -67,6 +77,7 @@ impl State {
         match target {
             Target::Vault => &mut self.vault_faults,
             Target::Token => &mut self.token_faults,
+            Target::Authority => &mut self.authority_faults,
         }
     }
 

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::state::Shared;
-use crate::{identity, vault};
+use crate::{identity, issuer, vault};
 
 /// How long a listener rests after a failed accept: without descriptors left it would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -127,13 +127,17 @@ async fn connection(stream: TcpStream, role: Role, shared: Arc<Shared>) {
             .await;
         }
         Role::Identity => {
-            serve(
-                stream,
-                |tcp| tcp,
-                move |request| identity::answer(Arc::clone(&shared), request),
-            )
-            .await;
+            serve(stream, |tcp| tcp, move |request| local(Arc::clone(&shared), request)).await;
         }
+    }
+}
+
+/// What shares the plain port: Entra's documents have paths of their own, and the rest is the identity endpoint's.
+async fn local(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
+    if issuer::owns(request.uri().path()) {
+        issuer::answer(shared, request).await
+    } else {
+        identity::answer(shared, request).await
     }
 }
 

@@ -6,6 +6,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::cache::Source;
+use crate::caller::{Caller, CallerError};
 use crate::cors::Origin;
 use crate::secret::{SecretName, SecretVersion};
 
@@ -26,6 +27,9 @@ pub(super) struct Entry<'a> {
     pub(super) name: Option<&'a SecretName>,
     pub(super) version: Option<&'a SecretVersion>,
     pub(super) source: Source,
+    pub(super) caller: Option<Caller>,
+    /// What a caller was refused for.
+    reason: Option<&'static str>,
     /// `None` until there is an answer.
     answer: Option<(&'static str, StatusCode)>,
 }
@@ -40,7 +44,18 @@ impl<'a> Entry<'a> {
             name: None,
             version: None,
             source: Source::None,
+            caller: None,
+            reason: None,
             answer: None,
+        }
+    }
+
+    /// Remembers why a caller is refused, and who it is if that is known.
+    pub(super) fn refuse(&mut self, error: CallerError) {
+        match error {
+            CallerError::Unauthorized(reason) => self.reason = Some(reason),
+            CallerError::NotAllowed(caller) => self.caller = Some(*caller),
+            CallerError::AuthorityUnavailable => {}
         }
     }
 
@@ -65,6 +80,10 @@ impl Drop for Entry<'_> {
             secret = self.name.map(SecretName::as_str),
             version = self.version.map(SecretVersion::as_str),
             origin = origin(self.headers),
+            oid = self.caller.as_ref().and_then(|caller| caller.oid.as_deref()),
+            tid = self.caller.as_ref().map(|caller| &*caller.tid),
+            client = self.caller.as_ref().and_then(|caller| caller.client.as_deref()),
+            reason = self.reason,
             verdict = self.answer.map_or("Abandoned", |(verdict, _)| verdict),
             status = self.answer.map(|(_, status)| status.as_u16()),
             cache = self.source.as_str(),

@@ -2,7 +2,7 @@
 //!
 //! No warp rejection leaves it, so no answer can lose its CORS headers. The
 //! order is the contract's: route, method, then for GET and HEAD the gates
-//! (origin, fetch metadata, name, allow-list, vault). A gate that refuses ends
+//! (origin, fetch metadata, caller, name, allow-list, cache, vault). A gate that refuses ends
 //! the request; nothing behind it is touched. This module knows neither Azure
 //! nor the environment.
 
@@ -18,7 +18,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use uuid::Uuid;
 use warp::Filter;
@@ -28,7 +28,8 @@ use warp::reply::Response;
 use self::audit::Entry;
 use self::problem::Problem;
 use self::route::Route;
-use crate::cache::{Cache, Source};
+use crate::cache::Cache;
+use crate::caller::Callers;
 use crate::cors::{Actual, Decision, Policy};
 use crate::secret::{AllowList, Malformed, SecretKey, SecretName, SecretVersion};
 use crate::vault::Vault;
@@ -51,6 +52,8 @@ pub struct Api<V> {
     /// Whether requests whose `Host` is not this machine are refused: there is
     /// no Functions host in front.
     pub require_loopback_host: bool,
+    /// Who checks callers; `None` lets everybody in that the other gates let in.
+    pub callers: Option<Callers>,
     /// The secrets that may be served.
     pub allowed_secrets: AllowList,
     /// Where they come from, ready to be served.
@@ -150,15 +153,17 @@ impl<V: Vault> Api<V> {
             Resource::Secret(_) => self.cors.decide(method, headers),
             Resource::Readiness | Resource::Unknown => Decision::Actual(self.cors.actual(headers)),
         };
-        let answer = match self
-            .answer(&resource, method, headers, &decision, &mut entry.source)
-            .await
-        {
+        let answer = match self.answer(&resource, method, headers, &decision, &mut entry).await {
             Ok(answer) => answer,
             Err(problem) => Answer::Problem(problem),
         };
         let verdict = answer.verdict();
         let mut response = answer.into_response();
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(callers) = &self.callers
+        {
+            response.headers_mut().insert(WWW_AUTHENTICATE, callers.challenge());
+        }
         self.cors.apply(&decision, response.headers_mut());
         add_common_headers(response.headers_mut(), request_id, headers);
         entry.end(verdict, response.status());
@@ -171,7 +176,7 @@ impl<V: Vault> Api<V> {
         method: &Method,
         headers: &HeaderMap,
         decision: &Decision,
-        source: &mut Source,
+        entry: &mut Entry<'_>,
     ) -> Result<Answer, Problem> {
         let key = match resource {
             Resource::Secret(key) => key,
@@ -194,12 +199,13 @@ impl<V: Vault> Api<V> {
             return Err(Problem::MethodNotAllowed { allow: SECRET_METHODS });
         }
         self.gates(origin, headers)?;
+        self.identify(headers, entry).await?;
         let key = key.as_ref().map_err(|bad| Problem::BadParameter(bad.what))?;
         if !self.allowed_secrets.allows(&key.name) {
             return Err(Problem::SecretNotFound);
         }
         let found = self.secrets.get(key).await;
-        *source = found.source;
+        entry.source = found.source;
         let served = found.result?;
         // A copy may have expired since it was fetched.
         served.attributes().usable_at((self.now)()).map_err(Problem::Unusable)?;
@@ -217,6 +223,24 @@ impl<V: Vault> Api<V> {
             Actual::NoOrigin | Actual::Refused(_) => return Err(Problem::OriginNotAllowed),
         }
         gate::fetch_metadata(headers)
+    }
+
+    /// The gate that asks who calls.
+    async fn identify(&self, headers: &HeaderMap, entry: &mut Entry<'_>) -> Result<(), Problem> {
+        let Some(callers) = &self.callers else {
+            return Ok(());
+        };
+        match callers.identify(headers).await {
+            Ok(caller) => {
+                entry.caller = Some(caller);
+                Ok(())
+            }
+            Err(error) => {
+                let problem = Problem::from(&error);
+                entry.refuse(error);
+                Err(problem)
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 
+use crate::caller::CallerError;
 use crate::cors::PreflightRefusal;
 use crate::secret::{Malformed, Unusable};
 use crate::vault::VaultError;
@@ -25,6 +26,12 @@ pub(super) enum Problem {
     HostNotAllowed,
     /// An `Origin` that is malformed, repeated, not allowed or missing.
     OriginNotAllowed,
+    /// There is no valid token.
+    Unauthorized,
+    /// A valid token without a required scope, role or client.
+    CallerNotAllowed,
+    /// No signing keys could be had.
+    AuthorityUnavailable,
     /// Something else than `fetch` asks: a navigation, an image, a script.
     FetchMetadata,
     /// A preflight for another method.
@@ -51,8 +58,10 @@ impl Problem {
     pub(super) fn status(self) -> StatusCode {
         match self {
             Self::BadParameter(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::HostNotAllowed
             | Self::OriginNotAllowed
+            | Self::CallerNotAllowed
             | Self::FetchMetadata
             | Self::PreflightMethod
             | Self::PreflightHeaders
@@ -61,7 +70,7 @@ impl Problem {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::VaultAccessDenied => StatusCode::BAD_GATEWAY,
-            Self::VaultUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::VaultUnavailable { .. } | Self::AuthorityUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -71,6 +80,9 @@ impl Problem {
             Self::BadParameter(_) => ("BadParameter", None),
             Self::HostNotAllowed => ("Forbidden", Some("HostNotAllowed")),
             Self::OriginNotAllowed => ("Forbidden", Some("OriginNotAllowed")),
+            Self::Unauthorized => ("Unauthorized", None),
+            Self::CallerNotAllowed => ("Forbidden", Some("CallerNotAllowed")),
+            Self::AuthorityUnavailable => ("AuthorityUnavailable", None),
             Self::FetchMetadata => ("Forbidden", Some("FetchMetadata")),
             Self::PreflightMethod => ("Forbidden", Some("MethodNotAllowed")),
             Self::PreflightHeaders => ("Forbidden", Some("HeadersNotAllowed")),
@@ -102,6 +114,9 @@ impl Problem {
             }
             Self::HostNotAllowed => "Without the Functions host only localhost is served.",
             Self::OriginNotAllowed => "This origin may not read secrets here.",
+            Self::Unauthorized => "An Entra access token for this app is required.",
+            Self::CallerNotAllowed => "This caller may not read secrets here.",
+            Self::AuthorityUnavailable => "Callers cannot be checked now; try again later.",
             Self::FetchMetadata => {
                 "Secrets are answered to fetch() in CORS mode, not to navigations, frames, images or scripts."
             }
@@ -124,6 +139,7 @@ impl Problem {
         let wait = match self {
             Self::Throttled { retry_after } => retry_after.unwrap_or(THROTTLED_RETRY_AFTER),
             Self::VaultUnavailable { retry_after } => retry_after.unwrap_or(UNAVAILABLE_RETRY_AFTER),
+            Self::AuthorityUnavailable => UNAVAILABLE_RETRY_AFTER,
             _ => return None,
         };
         Some(wait.as_secs().max(1))
@@ -160,6 +176,16 @@ impl From<VaultError> for Problem {
             VaultError::AccessDenied => Self::VaultAccessDenied,
             VaultError::Throttled { retry_after } => Self::Throttled { retry_after },
             VaultError::Unavailable { retry_after } => Self::VaultUnavailable { retry_after },
+        }
+    }
+}
+
+impl From<&CallerError> for Problem {
+    fn from(error: &CallerError) -> Self {
+        match error {
+            CallerError::Unauthorized(_) => Self::Unauthorized,
+            CallerError::NotAllowed(_) => Self::CallerNotAllowed,
+            CallerError::AuthorityUnavailable => Self::AuthorityUnavailable,
         }
     }
 }

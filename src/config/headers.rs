@@ -78,6 +78,11 @@ pub(super) fn read_allowed(reader: &mut Reader<'_>) -> Vec<HeaderName> {
                 ALLOWED,
                 format!("{name} is a header that no script can set, so no preflight asks for it; remove it"),
             );
+        } else if name.starts_with("access-control-") {
+            reader.fault(
+                ALLOWED,
+                format!("{name} is a header of answers, not of requests; remove it"),
+            );
         } else if SAFELISTED_REQUEST.contains(&name) {
             reader.warn(ALLOWED, format!("{name} needs no preflight on a GET; remove it"));
         } else if METHOD_OVERRIDES.contains(&name) {
@@ -107,6 +112,11 @@ pub(super) fn read_exposed(reader: &mut Reader<'_>, credentials: bool) -> Vec<He
             );
         } else if FORBIDDEN_RESPONSE.contains(&name) {
             reader.fault(EXPOSED, format!("{name} can never be read by a script; remove it"));
+        } else if name.starts_with("access-control-") || name == "origin" {
+            reader.fault(
+                EXPOSED,
+                format!("{name} is read by the browser, and means nothing to a script; remove it"),
+            );
         } else if SAFELISTED_RESPONSE.contains(&name) {
             reader.warn(EXPOSED, format!("{name} can be read by every script anyway; remove it"));
         }

@@ -5,6 +5,7 @@
 //! module never touches the environment itself; `main` passes it in, tests
 //! pass a map.
 
+mod entra;
 mod headers;
 mod names;
 mod origins;
@@ -28,6 +29,7 @@ use self::platform::App;
 pub use self::reader::Finding;
 use self::reader::Reader;
 pub use self::vault_url::VaultUrl;
+use crate::caller::Rules;
 use crate::cors::{AllowedOrigins, Policy, RequestHeaders};
 use crate::secret::AllowList;
 
@@ -75,6 +77,9 @@ pub struct Config {
     pub preflight_max_age: Option<u32>,
     /// Whether requests without `Origin` are refused.
     pub require_origin: bool,
+    /// Who must prove who they are; `None` lets everybody in that the other
+    /// gates let in.
+    pub entra: Option<Rules>,
     /// How long a copy of a secret is fresh; zero keeps nothing.
     pub cache_ttl: Duration,
     /// How long past its TTL a copy may be served while the vault is away.
@@ -141,11 +146,11 @@ impl Config {
         let prefetch = reader.boolean("PREFETCH", true);
         let upstream_timeout = reader.seconds("UPSTREAM_TIMEOUT_SECONDS", 5, 1..=60);
         let credential = read_credential(reader);
-        refuse_entra(reader);
+        let entra = entra::read(reader, upstream_timeout);
         let (log_format, log_filter) = read_logging(reader);
         let (port, under_functions_host) = read_port(reader);
         let public_host = read_public_host(reader, port);
-        posture::check(reader, sources.read_file, under_functions_host, false);
+        posture::check(reader, sources.read_file, under_functions_host, entra.is_some());
         names::check(reader, sources.names);
         let app = App::read(reader);
         platform::check_identity(reader, &app);
@@ -163,6 +168,7 @@ impl Config {
                 exposed_headers,
                 preflight_max_age,
                 require_origin,
+                entra,
                 cache_ttl,
                 cache_stale,
                 prefetch,
@@ -223,6 +229,7 @@ fn read_credential(reader: &mut Reader<'_>) -> CredentialKind {
             "it is not a GUID; take the client id of the user-assigned identity, not its name or resource id",
         );
     }
+    let has_id = client_id.is_some();
     let chosen = reader
         .optional(TOKENS)
         .and_then(|value| reader.choice(TOKENS, &value, &[("prod", Source::Prod), ("dev", Source::Dev)]));
@@ -230,6 +237,12 @@ fn read_credential(reader: &mut Reader<'_>) -> CredentialKind {
         reader.warn(
             TOKENS,
             "a deployed app has no developer signed in; remove it to use the managed identity",
+        );
+    }
+    if has_id && matches!(chosen, Some(Source::Dev)) {
+        reader.warn(
+            "AZURE_CLIENT_ID",
+            format!("it names a managed identity, and {TOKENS}=dev uses none; remove one"),
         );
     }
     match chosen {
@@ -244,26 +257,6 @@ fn is_guid(text: &str) -> bool {
     let groups: Vec<_> = text.split('-').collect();
     let lengths = groups.iter().map(|group| group.len());
     lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
-}
-
-/// Callers are not authenticated yet. Serving anybody although these settings
-/// ask for a check would be worse than not starting.
-fn refuse_entra(reader: &mut Reader<'_>) {
-    for name in [
-        "ENTRA_TENANT_ID",
-        "ENTRA_AUDIENCE",
-        "ENTRA_REQUIRED_SCOPES",
-        "ENTRA_REQUIRED_ROLES",
-        "ENTRA_ALLOWED_CLIENTS",
-        "ENTRA_AUTHORITY_HOST",
-    ] {
-        if reader.optional(name).is_some() {
-            reader.fault(
-                name,
-                "this version does not check Entra access tokens, and would serve callers unchecked; remove it",
-            );
-        }
-    }
 }
 
 fn read_logging(reader: &mut Reader<'_>) -> (LogFormat, String) {

@@ -113,7 +113,17 @@ fn compare(reader: &mut Reader<'_>, list: &[String], origins: &AllowedOrigins, a
             LIST,
             format!(
                 "the platform answers preflights from its own list, which lacks origins of ALLOWED_ORIGINS; {}",
-                app.az("cors add", &format!("--allowed-origins {}", missing.join(" ")))
+                app.az(
+                    "cors add",
+                    &format!(
+                        "--allowed-origins {}",
+                        missing
+                            .iter()
+                            .map(|origin| quoted(origin))
+                            .collect::<Vec<_>>()
+                            .join(" ")
+                    )
+                )
             ),
         );
     }
@@ -167,11 +177,11 @@ fn compare_credentials(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &
 /// The command that mirrors the exact origins, or why there is none.
 pub(super) fn add(origins: &AllowedOrigins, app: &App) -> String {
     let exact: Vec<_> = match origins {
-        AllowedOrigins::Any => vec!["'*'".to_owned()],
+        AllowedOrigins::Any => vec![quoted("*")],
         AllowedOrigins::Listed { patterns, .. } => patterns
             .iter()
             .filter(|pattern| pattern.is_exact())
-            .map(ToString::to_string)
+            .map(|pattern| quoted(&pattern.to_string()))
             .collect(),
     };
     if exact.is_empty() {
@@ -184,7 +194,7 @@ pub(super) fn add(origins: &AllowedOrigins, app: &App) -> String {
 fn quoted(text: &str) -> String {
     let plain = text
         .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'/' | b'.' | b'-' | b'_' | b'[' | b']'));
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'/' | b'.' | b'-' | b'_'));
     if plain && !text.is_empty() {
         text.to_owned()
     } else {

@@ -60,6 +60,17 @@ pub(super) fn read(reader: &mut Reader<'_>) -> AllowList {
             );
         }
     }
+    for prefix in &prefixes {
+        if let Some(wider) = prefixes
+            .iter()
+            .find(|wider| *wider != prefix && prefix.starts_with(&**wider))
+        {
+            reader.warn(
+                NAME,
+                format!("{prefix}* is allowed by {wider}* already; remove one of them"),
+            );
+        }
+    }
     AllowList::new(names, prefixes)
 }
 

@@ -5,13 +5,14 @@
 /// public suffixes, that the public suffix list lacks in whole or in part, and how many labels below them are still
 /// shared by everybody (a region, a zone, a service) rather than one
 /// customer's.
-const SHARED: [(&str, usize); 71] = [
+const SHARED: [(&str, usize); 95] = [
     ("aksapp.io", 1),
     ("amazonaws.com", 0),
     ("app.github.dev", 0),
     ("appserviceenvironment.cn", 0),
     ("appserviceenvironment.net", 0),
     ("aroapp.io", 1),
+    ("azmk8s.io", 2),
     ("azure-api.cn", 1),
     ("azure-api.net", 1),
     ("azure-api.us", 1),
@@ -21,7 +22,7 @@ const SHARED: [(&str, usize); 71] = [
     ("azurecontainerapps.io", 1),
     ("azurecontainerapps.us", 1),
     ("azurecr.io", 0),
-    ("azuredatabricks.net", 0),
+    ("azuredatabricks.net", 1),
     ("azureedge.cn", 1),
     ("azureedge.net", 1),
     ("azureedge.us", 1),
@@ -43,40 +44,63 @@ const SHARED: [(&str, usize); 71] = [
     ("cloudapp.chinacloudapi.cn", 1),
     ("cloudapp.net", 0),
     ("cloudapp.usgovcloudapi.net", 1),
+    ("cognitiveservices.azure.com", 0),
     ("core.chinacloudapi.cn", 2),
     ("core.usgovcloudapi.net", 2),
     ("core.windows.net", 2),
+    ("databricksapps.com", 1),
     ("devtunnels.ms", 1),
-    ("dynamics.com", 1),
+    ("dynamics.com", 2),
     ("fabric.microsoft.com", 1),
     ("fastly.net", 0),
     ("github.dev", 0),
     ("githubpreview.dev", 0),
+    ("gradio.live", 0),
+    ("inference.ml.azure.com", 1),
     ("instances.azureml.ms", 1),
+    ("koyeb.app", 0),
+    ("lhr.life", 0),
+    ("loca.lt", 0),
+    ("localtest.me", 0),
     ("logic.azure.com", 2),
+    ("lvh.me", 0),
     ("microsoftcrmportals.com", 0),
     ("msappproxy.net", 0),
+    ("ngrok.io", 1),
+    ("nip.io", 0),
     ("onmicrosoft.com", 0),
+    ("openai.azure.com", 0),
     ("powerappsportals.com", 0),
     ("powerappsportals.us", 0),
     ("powerplatform.com", 2),
     ("preview.app.github.dev", 0),
+    ("railway.app", 0),
+    ("search.windows.net", 0),
+    ("service.signalr.azure.cn", 0),
+    ("service.signalr.azure.us", 0),
     ("service.signalr.net", 0),
     ("servicebus.windows.net", 0),
     ("servicefabric.azure.com", 1),
+    ("sharepoint.cn", 0),
     ("sharepoint.com", 0),
     ("sharepoint.us", 0),
+    ("sslip.io", 0),
     ("storage.azure.net", 2),
+    ("storage.googleapis.com", 0),
     ("trafficmanager.cn", 0),
     ("trafficmanager.net", 0),
     ("usgovcloudapp.net", 1),
     ("usgovtrafficmanager.net", 0),
+    ("vault.azure.net", 0),
     ("visualstudio.com", 0),
     ("vo.msecnd.net", 0),
+    ("vsassets.io", 1),
     ("vscode-cdn.net", 1),
+    ("webpubsub.azure.cn", 0),
     ("webpubsub.azure.com", 0),
     ("webpubsub.azure.us", 0),
     ("windows.net", 0),
+    ("wordpress.com", 0),
 ];
 
 /// Whether names directly below `domain` belong to more than one party: it is
@@ -86,6 +110,8 @@ pub(super) fn is_shared(domain: &str) -> bool {
         || SHARED.iter().any(|&(suffix, depth)| {
             domain == suffix || is_below(suffix, domain) || labels_below(domain, suffix).is_some_and(|n| n <= depth)
         })
+        // Kudu's hosts, APP-HASH.scm.REGION-01.azurewebsites.net.
+        || domain.starts_with("scm.") && domain.ends_with(".azurewebsites.net")
 }
 
 /// Whether names below `domain` are registered by strangers, by the public

@@ -119,6 +119,12 @@ impl VaultUrl {
         if host.starts_with("your-vault.") {
             reader.warn(NAME, "it is still the example's; name your own vault");
         }
+        if self.loopback && reader.is_deployed() {
+            reader.warn(
+                NAME,
+                "it is a stand-in on this machine, in a deployed app; name your vault",
+            );
+        }
         if self.loopback || VAULT_SUFFIXES.iter().any(|suffix| host.ends_with(suffix)) {
             return;
         }

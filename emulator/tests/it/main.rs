@@ -6,6 +6,7 @@
 )]
 
 mod faults;
+mod issuer;
 mod sdk;
 mod support;
 mod wire;
