@@ -134,7 +134,8 @@ impl Problem {
         }
     }
 
-    /// `Retry-After` in whole seconds, at least 1.
+    /// `Retry-After` in whole seconds, rounded up and at least 1: who comes back
+    /// a moment early is refused once more.
     pub(super) fn retry_after(self) -> Option<u64> {
         let wait = match self {
             Self::Throttled { retry_after } => retry_after.unwrap_or(THROTTLED_RETRY_AFTER),
@@ -142,7 +143,8 @@ impl Problem {
             Self::AuthorityUnavailable => UNAVAILABLE_RETRY_AFTER,
             _ => return None,
         };
-        Some(wait.as_secs().max(1))
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Some(seconds.max(1))
     }
 
     /// `Allow`, which a 405 must have (RFC 9110 §15.5.6).

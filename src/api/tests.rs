@@ -132,8 +132,16 @@ async fn attributes_are_enforced_at_the_time_of_the_answer() {
 #[tokio::test]
 async fn an_error_of_the_vault_keeps_its_time_to_wait() {
     let wait = |seconds| Some(Duration::from_secs(seconds));
+    let a_moment_more = Some(Duration::from_millis(7001));
     for (error, status, retry_after) in [
         (VaultError::Throttled { retry_after: wait(7) }, 429, Some("7")),
+        (
+            VaultError::Throttled {
+                retry_after: a_moment_more,
+            },
+            429,
+            Some("8"),
+        ),
         (VaultError::Throttled { retry_after: None }, 429, Some("10")),
         (VaultError::Throttled { retry_after: wait(0) }, 429, Some("1")),
         (VaultError::Unavailable { retry_after: None }, 503, Some("5")),
