@@ -326,6 +326,7 @@ mod tests {
     #[test]
     fn only_rsa_keys_for_signatures_are_taken() {
         let n = format!("{}w", "v".repeat(341));
+        let short = format!("{}w", "v".repeat(340));
         let key = |kty: &str, usage: Option<&str>, alg: Option<&str>, n: &str, kid: Option<&str>| PublishedKey {
             kty: kty.into(),
             kid: kid.map(str::to_owned),
