@@ -29,6 +29,8 @@ pub(crate) struct Names {
     pub(crate) authority: String,
     /// The object id of the user in minted tokens.
     pub(crate) user: String,
+    /// The object id of the daemon in minted tokens.
+    pub(crate) daemon: String,
 }
 
 impl Names {
@@ -41,6 +43,7 @@ impl Names {
             principal: Uuid::new_v4().to_string(),
             authority: format!("http://127.0.0.1:{identity_port}"),
             user: Uuid::new_v4().to_string(),
+            daemon: Uuid::new_v4().to_string(),
         }
     }
 }

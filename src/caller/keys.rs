@@ -71,18 +71,21 @@ struct KeySet {
 
 #[derive(Default)]
 struct State {
-    sets: HashMap<Version, KeySet>,
+    /// `None` for a format of which the authority says that it has no metadata.
+    sets: HashMap<Version, Option<KeySet>>,
     /// When the sets were last fetched.
     fetched: Option<Instant>,
     /// When a fetch was last begun.
     tried: Option<Instant>,
+    /// When a fetch last ended, whatever it brought.
+    done: Option<Instant>,
     /// Whether that was a refresh: the first load is none.
     refreshed: bool,
 }
 
 impl State {
     fn find(&self, version: Version, kid: &str) -> Option<SigningKey> {
-        let set = self.sets.get(&version)?;
+        let set = self.sets.get(&version)?.as_ref()?;
         set.keys.get(kid).map(|key| SigningKey {
             issuer: Arc::clone(&set.issuer),
             key: Arc::clone(key),
@@ -90,12 +93,23 @@ impl State {
     }
 
     /// Whether the issuer may be asked again, given why.
-    fn may_fetch(&self, now: Instant) -> bool {
+    fn may_fetch(&self, now: Instant, version: Option<Version>) -> bool {
         let since = self.tried.map(|tried| now - tried);
         match since {
             None => true,
-            Some(since) if self.sets.is_empty() => since >= BETWEEN_FIRST_TRIES,
+            Some(since) if !self.has_loaded(version) => since >= BETWEEN_FIRST_TRIES,
             Some(since) => !self.refreshed || since >= BETWEEN_REFRESHES,
+        }
+    }
+
+    /// Whether the authority has said something about a format, or about both.
+    fn has_loaded(&self, version: Option<Version>) -> bool {
+        if self.sets.values().all(Option::is_none) {
+            return false;
+        }
+        match version {
+            Some(version) => self.sets.contains_key(&version),
+            None => Version::ALL.iter().all(|version| self.sets.contains_key(version)),
         }
     }
 }
@@ -139,72 +153,85 @@ impl Keys {
         if let Some(key) = found {
             if is_old {
                 let keys = Arc::clone(self);
-                tokio::spawn(async move { keys.fetch().await });
+                tokio::spawn(async move { keys.fetch(None).await });
             }
             return Ok(key);
         }
         // A fetch in a task of its own: a caller that goes away does not cancel
         // it for the others.
         let keys = Arc::clone(self);
-        let fetched = tokio::spawn(async move { keys.fetch().await });
+        let fetched = tokio::spawn(async move { keys.fetch(Some(version)).await });
         // A panic there leaves the state as it was.
         drop(timeout(self.timeout, fetched).await);
         let state = self.state();
         match state.find(version, kid) {
             Some(key) => Ok(key),
-            None if state.sets.is_empty() => Err(NoKey::Unavailable),
+            None if !state.has_loaded(Some(version)) => Err(NoKey::Unavailable),
             None => Err(NoKey::Unknown),
         }
     }
 
-    /// Fetches the keys, unless that was done too recently; one at a time.
-    pub(super) async fn fetch(&self) {
+    /// Fetches the keys of both formats, unless that was done too recently for
+    /// the format that is missed; one at a time.
+    pub(super) async fn fetch(&self, version: Option<Version>) {
+        let asked = Instant::now();
         let _only = self.fetching.lock().await;
         {
             let mut state = self.state();
             let now = Instant::now();
-            if !state.may_fetch(now) {
+            // Somebody else's fetch has ended meanwhile: this one has its result.
+            if state.done.is_some_and(|done| done >= asked) || !state.may_fetch(now, version) {
                 return;
             }
-            state.refreshed = !state.sets.is_empty();
+            state.refreshed |= state.has_loaded(version);
             state.tried = Some(now);
         }
         let (v1, v2) = tokio::join!(self.load(Version::V1), self.load(Version::V2));
         let mut state = self.state();
+        state.done = Some(Instant::now());
         for (version, loaded) in Version::ALL.into_iter().zip([v1, v2]) {
             match loaded {
-                Ok(set) => {
+                Ok(Some(set)) => {
                     state.fetched = Some(Instant::now());
-                    state.sets.insert(version, set);
+                    state.sets.insert(version, Some(set));
+                }
+                Ok(None) => {
+                    state.sets.entry(version).or_insert(None);
                 }
                 // The last good set stays.
                 Err(cause) => warn!(version = ?version, cause, "the issuer's keys could not be fetched"),
             }
         }
-        let keys: usize = state.sets.values().map(|set| set.keys.len()).sum();
+        let keys: usize = state.sets.values().flatten().map(|set| set.keys.len()).sum();
         info!(keys, "signing keys");
     }
 
-    async fn load(&self, version: Version) -> Result<KeySet, &'static str> {
+    async fn load(&self, version: Version) -> Result<Option<KeySet>, &'static str> {
         let loading = async {
             let metadata = self.base.join(version.path()).map_err(|_| "its metadata has no URL")?;
-            let metadata: Metadata = self.get(metadata).await?;
+            let Some(metadata) = self.get::<Metadata>(metadata).await? else {
+                return Ok(None);
+            };
             let jwks = Url::parse(&metadata.jwks_uri).map_err(|_| "jwks_uri is not a URL")?;
             if !may_have_keys(&jwks, &self.base) {
                 return Err("jwks_uri is neither https nor on the authority's own loopback");
             }
-            let document: KeyDocument = self.get(jwks).await?;
-            Ok(KeySet {
+            let document: KeyDocument = self.get(jwks).await?.ok_or("there is nothing at jwks_uri")?;
+            let keys: HashMap<_, _> = document.keys.into_iter().filter_map(PublishedKey::usable).collect();
+            if keys.is_empty() {
+                return Err("there is no usable key in its key set");
+            }
+            Ok(Some(KeySet {
                 issuer: metadata.issuer.replace("{tenantid}", &self.tenant).into(),
-                keys: document.keys.into_iter().filter_map(PublishedKey::usable).collect(),
-            })
+                keys,
+            }))
         };
         timeout(self.timeout, loading)
             .await
             .unwrap_or(Err("no answer within UPSTREAM_TIMEOUT_SECONDS"))
     }
 
-    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, &'static str> {
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<Option<T>, &'static str> {
         let client = self.client.get_or_try_init(|| {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
@@ -213,6 +240,9 @@ impl Keys {
         })?;
         let answer = client.get(url).send().await;
         let mut answer = answer.map_err(|_| "it cannot be reached, or its certificate is not trusted")?;
+        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
         if answer.status() != reqwest::StatusCode::OK {
             return Err("it answered with another status than 200");
         }
@@ -223,7 +253,9 @@ impl Keys {
             }
             document.extend_from_slice(&chunk);
         }
-        serde_json::from_slice(&document).map_err(|_| "its answer is not the document asked for")
+        serde_json::from_slice(&document)
+            .map(Some)
+            .map_err(|_| "its answer is not the document asked for")
     }
 }
 
@@ -354,17 +386,24 @@ mod tests {
         let mut state = State::default();
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(state.may_fetch(at(0)));
+        let v2 = Some(Version::V2);
+        assert!(state.may_fetch(at(0), v2));
         state.tried = Some(at(0));
-        assert!(!state.may_fetch(at(0)));
-        assert!(state.may_fetch(at(1)), "there are no keys at all");
-        let keys = HashMap::new();
-        let issuer = "i".into();
-        state.sets.insert(Version::V2, KeySet { issuer, keys });
-        assert!(state.may_fetch(at(1)), "the first load was no refresh");
+        assert!(!state.may_fetch(at(0), v2));
+        assert!(state.may_fetch(at(1), v2), "there are no keys at all");
+        let set = KeySet {
+            issuer: "i".into(),
+            keys: HashMap::new(),
+        };
+        state.sets.insert(Version::V2, Some(set));
+        assert!(state.may_fetch(at(1), v2), "the first load was no refresh");
         state.tried = Some(at(1));
         state.refreshed = true;
-        assert!(!state.may_fetch(at(300)));
-        assert!(state.may_fetch(at(301)));
+        assert!(!state.may_fetch(at(300), v2));
+        assert!(state.may_fetch(at(301), v2));
+        // The other format has not been loaded, or does not exist.
+        assert!(state.may_fetch(at(2), Some(Version::V1)));
+        state.sets.insert(Version::V1, None);
+        assert!(!state.may_fetch(at(2), Some(Version::V1)));
     }
 }

@@ -138,7 +138,7 @@ impl Callers {
     /// wait for them.
     pub fn warm(&self) -> impl Future<Output = ()> + Send + use<> {
         let keys = Arc::clone(&self.keys);
-        async move { keys.fetch().await }
+        async move { keys.fetch(None).await }
     }
 
     /// Who sent a request.

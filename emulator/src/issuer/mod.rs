@@ -36,6 +36,7 @@ pub(crate) struct Issuer {
     keys: KeySet,
     is_v1_missing: bool,
     jwks_uri: Option<String>,
+    are_keys_withheld: bool,
 }
 
 /// A document of the issuer.
@@ -122,6 +123,7 @@ fn document(shared: &Shared, head: &Parts) -> Response<Payload> {
             let body = metadata(names, version, issuer.jwks_uri.as_deref());
             reply::json(StatusCode::OK, body.to_string())
         }
+        Document::Keys(_) if issuer.are_keys_withheld => reply::json(StatusCode::OK, r#"{"keys":[]}"#),
         Document::Keys(version) => {
             // Only v2 sets say whose tokens a key signs.
             let name = (version == Version::V2).then(|| version.issuer(&names.tenant));
@@ -198,6 +200,11 @@ impl Emulator {
         &self.shared.names.user
     }
 
+    /// The object id of the daemon in minted tokens: a fresh GUID for each run.
+    pub fn daemon(&self) -> &str {
+        &self.shared.names.daemon
+    }
+
     /// Publishes one more key, which signs from now on; tokens signed before stay good.
     pub fn rotate_keys(&self) {
         // The lock is not held for as long as a key takes. The first key is there before it has a successor.
@@ -219,6 +226,11 @@ impl Emulator {
     /// Names this address in both metadata documents as the one of the keys; `None`: the issuer's own again.
     pub fn announce_keys_at(&self, jwks_uri: Option<&str>) {
         self.shared.lock().issuer.jwks_uri = jwks_uri.map(str::to_owned);
+    }
+
+    /// Answers with key sets that are empty, or with its keys again.
+    pub fn withhold_keys(&self, withheld: bool) {
+        self.shared.lock().issuer.are_keys_withheld = withheld;
     }
 
     fn current_key(&self) -> Arc<SigningKey> {

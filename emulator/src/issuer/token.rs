@@ -42,6 +42,13 @@ impl Emulator {
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
+    /// A token with any bytes for its header and claims, signed with the current key as RS256.
+    pub fn sign_raw(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
+        let message = encoded(header.as_ref(), claims.as_ref());
+        let signature = self.current_key().sign("RS256", message.as_bytes());
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
     /// A token signed by a key that nobody publishes, whose header names the current key.
     pub fn foreign_token(&self, claims: &Value) -> String {
         signed(&SigningKey::foreign(), &header(&self.current_key()), claims)
@@ -88,7 +95,7 @@ impl Emulator {
             &mut claims,
             json!({
                 "azp": EMULATED_DAEMON, "azpacr": "1", "idtyp": "app", "roles": [role],
-                "oid": self.principal(), "sub": self.principal(),
+                "oid": self.daemon(), "sub": self.daemon(),
             }),
         );
         claims
@@ -115,7 +122,7 @@ impl Emulator {
             &mut claims,
             json!({
                 "appid": EMULATED_DAEMON, "appidacr": "1", "idtyp": "app", "roles": [role],
-                "idp": self.issuer_v1(), "oid": self.principal(), "sub": self.principal(),
+                "idp": self.issuer_v1(), "oid": self.daemon(), "sub": self.daemon(),
             }),
         );
         claims
@@ -135,7 +142,11 @@ fn header(key: &SigningKey) -> Value {
 }
 
 fn message(header: &Value, claims: &Value) -> String {
-    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    encoded(header.to_string().as_bytes(), claims.to_string().as_bytes())
+}
+
+fn encoded(header: &[u8], claims: &[u8]) -> String {
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
     format!("{header}.{claims}")
 }
 

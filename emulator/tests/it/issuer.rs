@@ -167,7 +167,7 @@ async fn claims_are_those_of_entras_four_kinds_of_access_token() {
             &v2,
             "2.0",
             ("azp", EMULATED_DAEMON),
-            emulator.principal(),
+            emulator.daemon(),
             ("roles", json!(["a"])),
         ),
         (
@@ -183,7 +183,7 @@ async fn claims_are_those_of_entras_four_kinds_of_access_token() {
             &v1,
             "1.0",
             ("appid", EMULATED_DAEMON),
-            emulator.principal(),
+            emulator.daemon(),
             ("roles", json!(["a"])),
         ),
     ] {
@@ -235,7 +235,7 @@ async fn what_is_scripted_for_the_authority_hits_it_alone() {
 }
 
 #[tokio::test]
-async fn the_v1_document_can_be_missing_and_keys_announced_elsewhere() {
+async fn the_v1_document_and_the_keys_can_be_missing_and_keys_announced_elsewhere() {
     let emulator = Emulator::start().await.unwrap();
     let path = format!("/{}/.well-known/openid-configuration", emulator.tenant());
 
@@ -247,5 +247,9 @@ async fn the_v1_document_can_be_missing_and_keys_announced_elsewhere() {
         "https://evil.example/keys"
     );
     emulator.announce_keys_at(None);
+    assert_eq!(keys(&emulator, "/v2.0").await.len(), 1);
+    emulator.withhold_keys(true);
+    assert!(keys(&emulator, "/v2.0").await.is_empty());
+    emulator.withhold_keys(false);
     assert_eq!(keys(&emulator, "/v2.0").await.len(), 1);
 }

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod check;
 pub(crate) mod client;
+pub(crate) mod entra;
 pub(crate) mod expect;
 pub(crate) mod functions;
 pub(crate) mod handler;

@@ -1,0 +1,112 @@
+//! The handler: built, started as the Functions host starts it, and waited for.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use emulator::{DEMO_ALLOWED_SECRETS, Emulator};
+use serde_json::Value;
+use tokio::process::{Child, Command};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::client::get;
+use crate::{AUDIENCE, Places, SCOPE};
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+/// How often the Functions host asks a custom handler whether it is there, and how long it goes on.
+const READINESS_INTERVAL: Duration = Duration::from_millis(25);
+const READINESS_BOUND: Duration = Duration::from_secs(30);
+
+/// What the handler inherits. Everything else is left out: a setting, or something named nearly like one, that is meant
+/// for another program must not change what the demo shows.
+const INHERITED: &str =
+    "HOME LLVM_PROFILE_FILE LOG_FORMAT NO_COLOR PATH RUST_BACKTRACE RUST_LOG SYSTEMROOT TEMP TERM TMP TMPDIR";
+
+/// Builds the handler with this example's profile and returns where cargo put it.
+///
+/// Cargo is asked rather than its folders guessed: they depend on its configuration, its environment and the target.
+/// This example is named beside the handler so that both have the same dependencies with the same features: alone, the
+/// handler would have them compiled a second time.
+pub(crate) async fn build() -> io::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let profile = match profile_folder()?.as_str() {
+        "debug" => "dev".to_owned(),
+        other => other.to_owned(),
+    };
+    let output = Command::new(cargo)
+        .args(["build", "--bin", "handler", "--example", "demo", "--profile", &profile])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(REPOSITORY)
+        .stderr(Stdio::inherit())
+        .output()
+        .await?;
+    if !output.status.success() {
+        return Err(io::Error::other("cargo could not build the handler"));
+    }
+    let messages = output.stdout.split(|&byte| byte == b'\n');
+    messages
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .filter(|message| message.pointer("/target/name").is_some_and(|name| name == "handler"))
+        .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .ok_or_else(|| io::Error::other("cargo did not say where it put the handler"))
+}
+
+/// The folder named for the profile: examples are built into `PROFILE/examples/`.
+fn profile_folder() -> io::Result<String> {
+    let executable = std::env::current_exe()?;
+    let folder = executable.parent().and_then(Path::parent).and_then(Path::file_name);
+    let folder = folder.ok_or_else(|| io::Error::other("this example is not where cargo builds examples"))?;
+    Ok(folder.to_string_lossy().into_owned())
+}
+
+/// Starts the handler with the environment that the Functions host and a local.settings.json would give it.
+pub(crate) fn start(executable: &Path, emulator: &Emulator, places: &Places) -> io::Result<Child> {
+    let inherited = INHERITED
+        .split_whitespace()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let entra = [
+        ("ENTRA_TENANT_ID", emulator.tenant().to_owned()),
+        ("ENTRA_AUDIENCE", AUDIENCE.to_owned()),
+        ("ENTRA_REQUIRED_SCOPES", SCOPE.to_owned()),
+        ("ENTRA_AUTHORITY_HOST", emulator.authority()),
+    ];
+    Command::new(executable)
+        .current_dir(REPOSITORY)
+        .env_clear()
+        .envs(inherited)
+        .envs(emulator.environment())
+        .env("FUNCTIONS_CUSTOMHANDLER_PORT", places.handler_port.to_string())
+        .env("FUNCTIONS_APP_ROOT_PATH", REPOSITORY)
+        .env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "demo")
+        .env("ALLOWED_SECRETS", DEMO_ALLOWED_SECRETS)
+        .env("ALLOWED_ORIGINS", &places.allowed_origin)
+        .envs(entra.into_iter().filter(|_| places.entra))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+}
+
+pub(crate) fn report_exit(exit: ExitStatus) {
+    match exit.code() {
+        Some(code) => eprintln!("demo: the handler exited with code {code}"),
+        None => eprintln!("demo: the handler was ended by a signal ({exit})"),
+    }
+}
+
+/// Asks as the host asks: any HTTP answer means that the handler is there.
+pub(crate) async fn wait_until_ready(port: u16) -> io::Result<()> {
+    let mut ticks = interval(READINESS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ready = async {
+        loop {
+            ticks.tick().await;
+            if get(port, "/", &[]).await.is_ok() {
+                return;
+            }
+        }
+    };
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the handler did not answer within 30 s");
+    timeout(READINESS_BOUND, ready).await.map_err(late)
+}

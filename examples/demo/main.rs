@@ -1,0 +1,185 @@
+//! The whole product on one machine: `cargo run --example demo`.
+//!
+//! Starts a Key Vault stand-in with a few secrets, runs the real `handler` against it as the Functions host would, and
+//! serves one small page from two origins: one that may read secrets and one that may not. `--entra` lets only those in
+//! who are signed in. `--check` asks the questions itself instead of waiting for a browser.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example speaks on its terminal"
+)]
+
+mod check;
+mod client;
+mod handler;
+mod options;
+mod page;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use emulator::{Emulator, seed_demo};
+use tokio::task::JoinSet;
+
+use options::{Options, USAGE};
+use page::{Site, listen};
+
+/// What a token must be for, and what it must allow, with `--entra`.
+const AUDIENCE: &str = "api://keyvault-cors-demo";
+const SCOPE: &str = "secrets.read";
+
+/// The addresses of a running demo.
+struct Places {
+    handler_port: u16,
+    allowed_origin: String,
+    refused_origin: String,
+    /// Whether callers have to sign in.
+    entra: bool,
+}
+
+impl Places {
+    fn api(&self) -> String {
+        format!("http://localhost:{}/api", self.handler_port)
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) if options.help => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(options) => options,
+        Err(fault) => {
+            eprintln!("{fault}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the demo to its end; true when that end is a good one.
+async fn run(options: &Options) -> io::Result<bool> {
+    let executable = handler::build().await?;
+    let emulator = Arc::new(Emulator::start().await?);
+    seed_demo(&emulator);
+
+    let allowed_page = listen(options.page_port, 8080).await?;
+    let refused_page = listen(options.refused_port, 8081).await?;
+    // The handler binds its port itself, so this listener only finds one and makes room again.
+    let handler_port = listen(options.port, 7071).await?.local_addr()?.port();
+    let places = Places {
+        handler_port,
+        allowed_origin: format!("http://localhost:{}", allowed_page.local_addr()?.port()),
+        refused_origin: format!("http://localhost:{}", refused_page.local_addr()?.port()),
+        entra: options.entra,
+    };
+    let mut servers = JoinSet::new();
+    for page in [allowed_page, refused_page] {
+        let issuer = Arc::clone(&emulator);
+        let mint = move || issuer.mint(&issuer.user_claims(AUDIENCE, SCOPE));
+        let sign_in = options.entra.then(|| Box::new(mint) as _);
+        servers.spawn(Site::new(&places.api(), sign_in)?.serve(page));
+    }
+
+    let mut handler = handler::start(&executable, &emulator, &places)?;
+    let good = tokio::select! {
+        exit = handler.wait() => {
+            handler::report_exit(exit?);
+            return Ok(false);
+        }
+        () = told_to_stop()? => true,
+        good = follow(options, &places, &emulator) => good?,
+    };
+    // As the host does it: a custom handler is killed, without a signal before.
+    handler.kill().await?;
+    Ok(good)
+}
+
+/// Waits until the handler answers, then checks it or tells what to try; without `--check` it never ends.
+async fn follow(options: &Options, places: &Places, emulator: &Emulator) -> io::Result<bool> {
+    handler::wait_until_ready(places.handler_port).await?;
+    if options.check {
+        return check::check(places, emulator).await;
+    }
+    introduce(places);
+    std::future::pending().await
+}
+
+/// A future that ends with Ctrl-C, or where there is such a thing with a request to terminate.
+fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        drop(tokio::signal::ctrl_c().await);
+    })
+}
+
+fn introduce(places: &Places) {
+    let Places {
+        allowed_origin,
+        refused_origin,
+        ..
+    } = places;
+    let api = places.api();
+    let (sign_in, authorization) = if places.entra {
+        (
+            format!(
+                "
+Without a token, 401 with a challenge:
+  curl -i -H 'Origin: {allowed_origin}' {api}/secrets/maps-key
+
+The page has a button to sign in; {allowed_origin}/token gives what it gets, a token for an hour.
+"
+            ),
+            format!(" -H \"Authorization: Bearer $(curl -s {allowed_origin}/token)\""),
+        )
+    } else {
+        (String::new(), String::new())
+    };
+    println!(
+        "
+keyvault-cors is running, with a Key Vault stand-in behind it.
+
+  API          {api}/secrets/NAME
+  Page         {allowed_origin}   an allowed origin: it shows the value
+  Same page    {refused_origin}   not allowed: the browser keeps the answer from it
+
+Works, 200 with the value:
+  curl -i -H 'Origin: {allowed_origin}'{authorization} {api}/secrets/maps-key
+{sign_in}
+Refused, 403 OriginNotAllowed and no Access-Control-Allow-Origin:
+  curl -i -H 'Origin: {refused_origin}' {api}/secrets/maps-key
+
+Other names to try:
+  telemetry-key      200
+  expired-key        403 SecretExpired
+  disabled-key       403 SecretDisabled
+  tls-cert           404, allowed but a certificate's private key
+  database-password  404, in the vault but not in ALLOWED_SECRETS: the vault is not asked
+
+In Azure the Functions host stands in front and asks for a function key (x-functions-key); here it does not.
+Stop with Ctrl-C.
+"
+    );
+    if !cfg!(target_os = "linux") {
+        println!(
+            "The handler finds the stand-in's CA through SSL_CERT_FILE, which only Linux honours: expect 503 here.\n"
+        );
+    }
+}

@@ -1,0 +1,152 @@
+//! The settings that turn Entra on: half of them, or with values that would let the wrong callers in, start nothing.
+
+use std::fmt::Write as _;
+
+use emulator::{EMULATED_SPA, Emulator};
+use serde_json::json;
+
+use crate::support::client::Request;
+use crate::support::entra::{self, AUDIENCE, ROLE, SCOPE};
+use crate::support::handler::{Environment, Handler, Launch, ReservedPort};
+use crate::support::{ORIGIN, PATH};
+
+/// A configuration with Entra on and without a fault, for which nothing needs to run.
+fn valid(port: &ReservedPort) -> Environment {
+    Environment::default()
+        .with("KEY_VAULT_URL", "https://contoso.vault.azure.net")
+        .with("ALLOWED_SECRETS", "maps-key")
+        .with("ALLOWED_ORIGINS", ORIGIN)
+        .with("IDENTITY_ENDPOINT", "http://127.0.0.1:9/msi/token")
+        .with("IDENTITY_HEADER", "an-identity-header")
+        .with("CACHE_TTL_SECONDS", "0")
+        .with("FUNCTIONS_APP_ROOT_PATH", crate::support::handler::ROOT)
+        .with("FUNCTIONS_CUSTOMHANDLER_PORT", port.number().to_string())
+        .with("ENTRA_TENANT_ID", "8e1f5f5a-6a52-4a0a-9d61-1c0f9f2d5b11")
+        .with("ENTRA_AUDIENCE", AUDIENCE)
+        .with("ENTRA_REQUIRED_SCOPES", SCOPE)
+}
+
+/// Settings over the valid ones, of which the first is the one at fault.
+const FAULTS: &[&[(&str, &str)]] = &[
+    &[("ENTRA_TENANT_ID", "")],
+    &[("ENTRA_AUDIENCE", "")],
+    &[("ENTRA_REQUIRED_SCOPES", "")],
+    &[("ENTRA_REQUIRED_SCOPES", ""), ("ENTRA_REQUIRED_ROLES", "")],
+    &[("ENTRA_TENANT_ID", "common")],
+    &[("ENTRA_TENANT_ID", "organizations")],
+    &[("ENTRA_TENANT_ID", "consumers")],
+    &[("ENTRA_TENANT_ID", "Common")],
+    &[("ENTRA_TENANT_ID", "contoso.onmicrosoft.com")],
+    &[("ENTRA_TENANT_ID", "{8e1f5f5a-6a52-4a0a-9d61-1c0f9f2d5b11}")],
+    &[("ENTRA_TENANT_ID", "8e1f5f5a6a524a0a9d611c0f9f2d5b11")],
+    &[("ENTRA_TENANT_ID", "urn:uuid:8e1f5f5a-6a52-4a0a-9d61-1c0f9f2d5b11")],
+    &[("ENTRA_TENANT_ID", "8e1f5f5a-6a52-4a0a-9d61-1c0f9f2d5b11/..")],
+    &[("ENTRA_TENANT_ID", "8e1f5f5a-6a52-4a0a-9d61-1c0f9f2d5b1")],
+    &[("ENTRA_AUDIENCE", "https://vault.azure.net")],
+    &[("ENTRA_AUDIENCE", "https://vault.azure.net/")],
+    &[("ENTRA_AUDIENCE", "HTTPS://Vault.Azure.Net")],
+    &[("ENTRA_AUDIENCE", "https://vault.azure.cn")],
+    &[("ENTRA_AUDIENCE", "https://vault.usgovcloudapi.net")],
+    &[("ENTRA_AUDIENCE", "cfa8b339-82a2-471a-a3c9-0fc0be7a4093")],
+    &[("ENTRA_AUDIENCE", "https://graph.microsoft.com")],
+    &[("ENTRA_AUDIENCE", "https://graph.microsoft.com/")],
+    &[("ENTRA_AUDIENCE", "00000003-0000-0000-c000-000000000000")],
+    &[("ENTRA_AUDIENCE", "https://management.azure.com")],
+    &[("ENTRA_AUDIENCE", "https://management.azure.com/")],
+    &[("ENTRA_AUDIENCE", "https://management.core.windows.net/")],
+    &[("ENTRA_AUDIENCE", "797f4846-ba00-4fd7-ba43-dac1f8f63013")],
+    &[("ENTRA_AUDIENCE", "api://keyvault-cors-tests, https://vault.azure.net")],
+    &[("ENTRA_AUDIENCE", "api://keyvault-cors-tests,,api://another")],
+    &[("ENTRA_AUDIENCE", "api://keyvault-cors-tests\", evil=\"")],
+    &[("ENTRA_REQUIRED_SCOPES", "a,,b")],
+    &[("ENTRA_REQUIRED_SCOPES", "two words")],
+    &[("ENTRA_REQUIRED_ROLES", "a,,b")],
+    &[("ENTRA_ALLOWED_CLIENTS", "my-client")],
+    &[("ENTRA_ALLOWED_CLIENTS", "2c1f6a4d-3f0b-4a57-8a76-0f1de4c59b21,")],
+    &[("ENTRA_AUTHORITY_HOST", "http://login.microsoftonline.com")],
+    &[("ENTRA_AUTHORITY_HOST", "http://10.0.0.1")],
+    &[("ENTRA_AUTHORITY_HOST", "http://localhost.evil.example")],
+    &[("ENTRA_AUTHORITY_HOST", "http://127.0.0.1.evil.example")],
+    &[("ENTRA_AUTHORITY_HOST", "http://127.0.0.1@evil.example")],
+    &[("ENTRA_AUTHORITY_HOST", "login.microsoftonline.com")],
+    &[("ENTRA_AUTHORITY_HOST", "ftp://login.microsoftonline.com")],
+    &[("ENTRA_AUTHORITY_HOST", "https://login.microsoftonline.com/common")],
+    &[("ENTRA_AUTHORITY_HOST", "https://login.microsoftonline.com/v2.0/")],
+    &[("ENTRA_AUTHORITY_HOST", "https://user@login.microsoftonline.com")],
+    &[(
+        "ENTRA_AUTHORITY_HOST",
+        "https://user:password@login.microsoftonline.com",
+    )],
+    &[("ENTRA_AUTHORITY_HOST", "https://login.microsoftonline.com?x")],
+    &[("ENTRA_AUTHORITY_HOST", "https://login.microsoftonline.com#x")],
+    &[("ENTRA_AUTHORITY_HOST", "https://")],
+    &[
+        ("ENTRA_TENANT", "8e1f5f5a-6a52-4a0a-9d61-1c0f9f2d5b11"),
+        ("ENTRA_TENANT_ID", ""),
+    ],
+    &[("ENTRA_REQUIRED_SCOPE", "b.read")],
+    &[("ENTRA_ALLOWED_CLIENT", EMULATED_SPA)],
+];
+
+#[tokio::test]
+async fn a_faulty_set_up_is_named_and_never_started() {
+    let port = ReservedPort::new();
+    let mut accepted = String::new();
+    for settings in FAULTS {
+        let environment = settings
+            .iter()
+            .fold(valid(&port), |environment, (name, value)| environment.with(name, value));
+        let output = Launch::new(environment).run().await;
+        let is_named = output.stderr.contains(settings[0].0) && output.stdout.is_empty();
+        if output.code != Some(78) || !is_named || output.stderr.contains("panicked") {
+            writeln!(accepted, "{settings:?}: {output:?}").unwrap();
+        }
+    }
+    assert!(accepted.is_empty(), "{accepted}");
+}
+
+#[tokio::test]
+async fn rules_for_callers_without_a_tenant_are_a_fault() {
+    let port = ReservedPort::new();
+    for (name, value) in [
+        ("ENTRA_REQUIRED_SCOPES", SCOPE),
+        ("ENTRA_REQUIRED_ROLES", ROLE),
+        ("ENTRA_ALLOWED_CLIENTS", EMULATED_SPA),
+    ] {
+        // Whoever sets one of these believes that callers are checked.
+        let environment = valid(&port)
+            .without("ENTRA_TENANT_ID")
+            .without("ENTRA_AUDIENCE")
+            .without("ENTRA_REQUIRED_SCOPES")
+            .with(name, value);
+        let output = Launch::new(environment).run().await;
+        assert_eq!(output.code, Some(78), "{name}: {output:?}");
+        assert!(output.stderr.contains("ENTRA_TENANT_ID"), "{name}: {output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_set_up_that_is_unusual_and_valid_serves() {
+    let emulator = Emulator::start().await.unwrap();
+    let upper = emulator.tenant().to_ascii_uppercase();
+    let slash = format!("{}/", emulator.authority());
+    for settings in [
+        &[("ENTRA_TENANT_ID", upper.as_str())][..],
+        &[("ENTRA_AUTHORITY_HOST", &slash)],
+        &[("ENTRA_REQUIRED_SCOPES", "")],
+        &[("ENTRA_REQUIRED_ROLES", ""), ("ENTRA_ALLOWED_CLIENTS", "")],
+    ] {
+        let environment = settings
+            .iter()
+            .fold(entra::environment(&emulator), |environment, (name, value)| {
+                environment.with(name, value)
+            });
+        let handler = Handler::start(environment).await;
+        let mut claims = emulator.user_claims(AUDIENCE, SCOPE);
+        claims["roles"] = json!([ROLE]);
+        let request = Request::get(PATH).origin(ORIGIN).bearer(&emulator.mint(&claims));
+        // Past the caller; there is no such secret.
+        assert_eq!(request.send(handler.port()).await.status, 404, "{settings:?}");
+        handler.stop().await;
+    }
+}
