@@ -12,6 +12,8 @@
 //! an order.
 
 mod budget;
+mod pilot;
+mod prefetch;
 mod trouble;
 
 use std::collections::HashMap;
@@ -19,13 +21,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use moka::sync::Cache as Bounded;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{info, warn};
+use tokio::time::{Instant, timeout_at};
 
 use self::budget::Budget;
+use self::pilot::Pilot;
+use self::prefetch::PREFETCH_TIMEOUT;
 use self::trouble::Trouble;
 use crate::secret::{Bundle, SecretKey, SecretName};
 use crate::vault::{Vault, VaultError};
@@ -38,13 +41,6 @@ const MAX_KEYS: u64 = 1000;
 const REFRESH_AFTER: f64 = 0.75;
 /// How often copies that nobody may be served any more are looked for.
 const SWEEP: Duration = Duration::from_mins(1);
-/// Bound on one prefetch: nobody waits for it.
-const PREFETCH_TIMEOUT: Duration = Duration::from_secs(10);
-/// Prefetches under way at once, after the first.
-const PREFETCHES: usize = 4;
-/// Longest wait before the first prefetch, so that instances that start
-/// together do not ask together.
-const PREFETCH_JITTER: Duration = Duration::from_millis(100);
 /// `Retry-After` of a read that is over the budget.
 const OVER_BUDGET: Duration = Duration::from_secs(1);
 
@@ -133,7 +129,9 @@ type Prepare<T> = dyn Fn(&SecretKey, Bundle) -> T + Send + Sync;
 
 /// A secret in memory.
 struct Copy<T> {
-    prepared: Arc<T>,
+    /// Emptied when it is withdrawn: moka drops what it forgot when it comes
+    /// to it, and a secret's bytes must go at once.
+    prepared: ArcSwapOption<T>,
     refresh_at: Instant,
     fresh_until: Instant,
     stale_until: Instant,
@@ -214,12 +212,13 @@ where
         let is_stale = copy.as_ref().is_some_and(|copy| now < copy.stale_until);
         if let Some(copy) = copy
             && now < copy.fresh_until
+            && let Some(prepared) = copy.prepared.load_full()
         {
             if now >= copy.refresh_at {
                 drop(shared.plan(key, Purpose::Refresh, false, now));
             }
             return Answer {
-                result: Ok(Arc::clone(&copy.prepared)),
+                result: Ok(prepared),
                 source: Source::Hit,
             };
         }
@@ -241,47 +240,6 @@ where
                     Err(error) => shared.stand_in(key, error, source),
                 }
             }
-        }
-    }
-
-    /// Fetches these secrets in the background: the first alone, so that all
-    /// of them together cost one challenge and one token. Failures are
-    /// warnings; the secrets are fetched again when they are asked for.
-    pub async fn prefetch(&self, names: Vec<SecretName>) {
-        if !self.shared.keeps() {
-            return;
-        }
-        sleep(PREFETCH_JITTER.mul_f64(fastrand::f64())).await;
-        let total = names.len();
-        let mut names = names.into_iter();
-        let mut failed = 0;
-        if let Some(first) = names.next()
-            && let Err(error) = self.shared.prefetch(first).await
-        {
-            failed += 1;
-            if error != VaultError::NotFound && error != VaultError::Disabled {
-                warn!(names = total, %error, "prefetch stopped at the first secret");
-                return;
-            }
-        }
-        let mut fetches = JoinSet::new();
-        loop {
-            while fetches.len() < PREFETCHES
-                && let Some(name) = names.next()
-            {
-                let shared = Arc::clone(&self.shared);
-                fetches.spawn(async move { shared.prefetch(name).await });
-            }
-            match fetches.join_next().await {
-                Some(Ok(Ok(()))) => {}
-                Some(_) => failed += 1,
-                None => break,
-            }
-        }
-        if failed == 0 {
-            info!(names = total, "prefetched");
-        } else {
-            warn!(names = total, failed, "prefetch is incomplete");
         }
     }
 }
@@ -351,10 +309,7 @@ where
             Purpose::Caller | Purpose::Refresh => self.settings.timeout,
             Purpose::Prefetch => PREFETCH_TIMEOUT,
         };
-        let pilot = Pilot {
-            shared: Arc::clone(self),
-            key: key.clone(),
-        };
+        let pilot = Pilot::new(Arc::clone(self), key.clone());
         tokio::spawn(async move {
             let outcome = pilot.fly(timeout, now).await;
             sender.send_replace(Some(outcome));
@@ -367,9 +322,9 @@ where
     fn stand_in(&self, key: &SecretKey, error: VaultError, source: Source) -> Answer<T> {
         let now = Instant::now();
         let copy = self.copies.get(key).filter(|copy| now < copy.stale_until);
-        match copy {
-            Some(copy) if error.is_transient() => Answer {
-                result: Ok(Arc::clone(&copy.prepared)),
+        match copy.and_then(|copy| Some((copy.prepared.load_full()?, copy))) {
+            Some((prepared, copy)) if error.is_transient() => Answer {
+                result: Ok(prepared),
                 source: if now < copy.fresh_until {
                     Source::Hit
                 } else {
@@ -380,20 +335,6 @@ where
                 result: Err(error),
                 source: if self.keeps() { source } else { Source::None },
             },
-        }
-    }
-
-    async fn prefetch(self: &Arc<Self>, name: SecretName) -> Result<(), VaultError> {
-        let key = SecretKey { name, version: None };
-        match self.plan(&key, Purpose::Prefetch, false, Instant::now()) {
-            Plan::Known(error) => Err(error),
-            Plan::Wait(mut landing) => {
-                let outcome = landing.wait_for(Option::is_some).await;
-                let outcome = outcome.ok().and_then(|outcome| outcome.clone());
-                outcome
-                    .unwrap_or(Err(VaultError::Unavailable { retry_after: None }))
-                    .map(drop)
-            }
         }
     }
 
@@ -409,7 +350,7 @@ where
                     let fresh_until = began + self.settings.ttl;
                     let share = REFRESH_AFTER + fastrand::f64() / 10.0;
                     let copy = Copy {
-                        prepared: Arc::clone(prepared),
+                        prepared: ArcSwapOption::from(Some(Arc::clone(prepared))),
                         refresh_at: began + self.settings.ttl.mul_f64(share),
                         fresh_until,
                         stale_until: fresh_until + self.settings.stale,
@@ -448,15 +389,14 @@ where
         self.forget(|key, _| concerned(key));
     }
 
-    /// Drops the copies that `which` picks, now rather than when moka comes to
-    /// it: dropping zeroes them.
+    /// Drops the copies that `which` picks, which zeroes them.
     fn forget(&self, which: impl Fn(&SecretKey, &Copy<T>) -> bool) {
         for (key, copy) in &self.copies {
             if which(&key, &copy) {
+                copy.prepared.store(None);
                 self.copies.invalidate(&*key);
             }
         }
-        self.copies.run_pending_tasks();
     }
 
     fn sweep(&self, flights: &mut Flights<T>) {
@@ -464,66 +404,6 @@ where
         if now >= flights.next_sweep {
             flights.next_sweep = now + SWEEP;
             self.forget(|_, copy| now >= copy.stale_until);
-        }
-    }
-}
-
-/// Flies one fetch, and takes it off the board when it ends, even in a panic:
-/// a key must not wait for ever for a fetch that is gone.
-struct Pilot<V, T>
-where
-    V: Vault,
-    T: Send + Sync + 'static,
-{
-    shared: Arc<Shared<V, T>>,
-    key: SecretKey,
-}
-
-impl<V, T> Pilot<V, T>
-where
-    V: Vault,
-    T: Send + Sync + 'static,
-{
-    async fn fly(self, timeout: Duration, mut began: Instant) -> Outcome<T> {
-        let mut again = true;
-        loop {
-            let fetched = self.shared.vault.fetch(&self.key, began + timeout).await;
-            let outcome = fetched.map(|bundle| Arc::new((self.shared.prepare)(&self.key, bundle)));
-            let mut flights = self.shared.flights();
-            let outdated = flights
-                .by_key
-                .get_mut(&self.key)
-                .is_some_and(|flight| std::mem::take(&mut flight.outdated));
-            let outcome = match outcome {
-                // What a fetch from before a withdrawal brought may be what
-                // was withdrawn: only one that begins after it can tell.
-                Ok(_) if outdated && again => {
-                    drop(flights);
-                    again = false;
-                    began = Instant::now();
-                    continue;
-                }
-                Ok(_) if outdated => Err(VaultError::Unavailable { retry_after: None }),
-                outcome => outcome,
-            };
-            self.shared.land(&mut flights, &self.key, &outcome, began);
-            self.shared.sweep(&mut flights);
-            flights.by_key.remove(&self.key);
-            return outcome;
-        }
-    }
-}
-
-impl<V, T> Drop for Pilot<V, T>
-where
-    V: Vault,
-    T: Send + Sync + 'static,
-{
-    fn drop(&mut self) {
-        // After a landing there is nothing to remove, unless the next fetch
-        // for the key has begun since: that one is not ours.
-        if std::thread::panicking() {
-            self.shared.flights().by_key.remove(&self.key);
         }
     }
 }

@@ -3,7 +3,11 @@
 mod fake;
 mod model;
 
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
 use self::fake::{Behaviour, Fake};
+use super::prefetch::{PREFETCH_JITTER, PREFETCHES};
 use super::*;
 
 const TTL: Duration = Duration::from_mins(5);

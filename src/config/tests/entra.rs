@@ -1,0 +1,114 @@
+//! `ENTRA_*`.
+
+use super::*;
+
+/// A complete set-up of Entra, with one setting changed.
+fn entra(name: &str, value: &str) -> Vec<String> {
+    let mut settings = vec![
+        ("ENTRA_TENANT_ID", Some("0F0F0F0F-1111-2222-3333-444444444444")),
+        (
+            "ENTRA_AUDIENCE",
+            Some("api://keyvault-cors, 0f0f0f0f-1111-2222-3333-555555555555"),
+        ),
+        ("ENTRA_REQUIRED_SCOPES", Some("secrets.read, other")),
+        ("ENTRA_REQUIRED_ROLES", Some("")),
+        ("ENTRA_ALLOWED_CLIENTS", Some("")),
+        ("ENTRA_AUTHORITY_HOST", Some("")),
+    ];
+    settings.push((name, Some(value)));
+    let faults = faults(&settings);
+    if faults.is_empty() {
+        let rules = config(&settings)
+            .ok()
+            .and_then(|config| config.entra)
+            .expect("Entra is on");
+        assert_eq!(rules.tenant, "0f0f0f0f-1111-2222-3333-444444444444");
+    }
+    faults
+}
+
+#[test]
+fn a_complete_set_up_of_entra_is_valid() {
+    for (name, value) in [
+        ("PREFETCH", "true"),
+        ("ENTRA_REQUIRED_ROLES", "Secrets.Read.All"),
+        ("ENTRA_ALLOWED_CLIENTS", "0f0f0f0f-1111-2222-3333-444444444444"),
+        ("ENTRA_AUTHORITY_HOST", "https://login.microsoftonline.us/"),
+        ("ENTRA_AUTHORITY_HOST", "http://127.0.0.1:8444"),
+    ] {
+        assert_eq!(entra(name, value), Vec::<String>::new(), "{name}={value}");
+    }
+}
+
+#[test]
+fn half_a_set_up_of_entra_is_a_fault() {
+    for (name, value, setting) in [
+        ("ENTRA_TENANT_ID", "", "ENTRA_TENANT_ID"),
+        ("ENTRA_AUDIENCE", "", "ENTRA_AUDIENCE"),
+        ("ENTRA_REQUIRED_SCOPES", "", "ENTRA_REQUIRED_SCOPES"),
+        ("ENTRA_REQUIRED_SCOPES", "a,,b", "ENTRA_REQUIRED_SCOPES"),
+        ("ENTRA_REQUIRED_SCOPES", "a b", "ENTRA_REQUIRED_SCOPES"),
+        (
+            "ENTRA_REQUIRED_SCOPES",
+            "api://keyvault-cors/secrets.read",
+            "ENTRA_REQUIRED_SCOPES",
+        ),
+        ("ENTRA_TENANT_ID", "common", "ENTRA_TENANT_ID"),
+        ("ENTRA_TENANT_ID", "Organizations", "ENTRA_TENANT_ID"),
+        ("ENTRA_TENANT_ID", "contoso.onmicrosoft.com", "ENTRA_TENANT_ID"),
+        ("ENTRA_AUDIENCE", "https://vault.azure.net", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://vault.azure.net/", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://kv.vault.azure.net", "ENTRA_AUDIENCE"),
+        (
+            "ENTRA_AUDIENCE",
+            "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+            "ENTRA_AUDIENCE",
+        ),
+        ("ENTRA_AUDIENCE", "mine,https://graph.microsoft.com", "ENTRA_AUDIENCE"),
+        (
+            "ENTRA_AUDIENCE",
+            "00000003-0000-0000-C000-000000000000",
+            "ENTRA_AUDIENCE",
+        ),
+        ("ENTRA_AUDIENCE", "https://management.azure.com/", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "a\"b", "ENTRA_AUDIENCE"),
+        ("ENTRA_ALLOWED_CLIENTS", "my-app", "ENTRA_ALLOWED_CLIENTS"),
+        (
+            "ENTRA_AUTHORITY_HOST",
+            "http://login.microsoftonline.com",
+            "ENTRA_AUTHORITY_HOST",
+        ),
+        (
+            "ENTRA_AUTHORITY_HOST",
+            "https://login.microsoftonline.com/common",
+            "ENTRA_AUTHORITY_HOST",
+        ),
+        (
+            "ENTRA_AUTHORITY_HOST",
+            "https://user@login.microsoftonline.com",
+            "ENTRA_AUTHORITY_HOST",
+        ),
+        (
+            "ENTRA_AUTHORITY_HOST",
+            "login.microsoftonline.com",
+            "ENTRA_AUTHORITY_HOST",
+        ),
+    ] {
+        let faults = entra(name, value);
+        assert_eq!(faults.len(), 1, "{name}={value}: {faults:?}");
+        assert!(
+            faults.iter().all(|fault| fault.starts_with(setting)),
+            "{name}={value}: {faults:?}"
+        );
+    }
+}
+
+#[test]
+fn entra_lets_get_secret_be_anonymous() {
+    let on = [
+        ("ENTRA_TENANT_ID", Some("0f0f0f0f-1111-2222-3333-444444444444")),
+        ("ENTRA_AUDIENCE", Some("api://keyvault-cors")),
+        ("ENTRA_REQUIRED_ROLES", Some("Reader")),
+    ];
+    assert!(under_host("anonymous", "anonymous", &on).is_ok());
+}
