@@ -18,7 +18,7 @@ use keyvault_cors::command::{Check, Command, USAGE};
 use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat, Sources};
 use keyvault_cors::vault::{Identity, KeyVault, Options};
 use keyvault_cors::{check, server};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{Level, error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -33,6 +33,8 @@ const EXIT_CONFIG: u8 = 78;
 /// Open files that the limits on connections and fetches can come to, and room
 /// for the runtime.
 const DESCRIPTORS: u64 = 4096;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
 /// Target of the log lines written here: the library's, so that one directive
 /// of `RUST_LOG` holds for both.
 const LOG: &str = "keyvault_cors";
@@ -119,8 +121,7 @@ async fn run(config: Config) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let port = config.port;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
+    let listener = listen(port)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
     info!(target: LOG, port, version = env!("CARGO_PKG_VERSION"), "listening on 127.0.0.1");
     if !config.under_functions_host {
@@ -151,6 +152,16 @@ async fn run(config: Config) -> io::Result<()> {
     Ok(())
 }
 
+/// Listens on 127.0.0.1, with room for as many connections to wait as may be
+/// open: the usual 128 are few behind a host that opens hundreds at once.
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // A restarted process takes the port over from connections that linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(BACKLOG)
+}
+
 /// The vault, with the cache in front of it.
 fn secrets(config: &Config) -> Cache<KeyVault, Served> {
     let identity = match &config.credential {
@@ -163,7 +174,7 @@ fn secrets(config: &Config) -> Cache<KeyVault, Served> {
         url: config.vault.as_str().to_owned(),
         loopback: config.vault.is_loopback(),
         identity,
-        connect_timeout: config.upstream_timeout,
+        step_timeout: config.upstream_timeout,
     });
     let settings = cache::Settings {
         ttl: config.cache_ttl,

@@ -7,8 +7,8 @@
 //! is away, copies are served up to their bound, and it is probed rather than
 //! asked for every request. It never sees HTTP or the configuration.
 //!
-//! A hit takes no lock: it reads [`Shared::copies`]. Everything else happens
-//! under [`Shared::flights`], so that the end of a fetch and a withdrawal have
+//! A hit takes no lock: it reads `Shared::copies`. Everything else happens
+//! under `Shared::flights`, so that the end of a fetch and a withdrawal have
 //! an order.
 
 mod budget;

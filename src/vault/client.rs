@@ -18,6 +18,7 @@ use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 
 use futures_util::StreamExt;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::error::{Cause, Failure, TooLarge};
 
@@ -48,8 +49,9 @@ pub struct Options {
     pub loopback: bool,
     /// Who asks.
     pub identity: Identity,
-    /// Bound on making a connection.
-    pub connect_timeout: Duration,
+    /// Bound on making a connection, and on one request for a token: the
+    /// official client holds every fetch up while one waits for a token.
+    pub step_timeout: Duration,
 }
 
 pub(super) fn build(options: &Options) -> Result<SecretClient, Failure> {
@@ -72,7 +74,10 @@ pub(super) fn build(options: &Options) -> Result<SecretClient, Failure> {
     };
     let client = SecretClient::new(
         &options.url,
-        Arc::new(Credential(credential)),
+        Arc::new(Credential {
+            inner: credential,
+            timeout: options.step_timeout,
+        }),
         Some(SecretClientOptions {
             client_options: client_options(http_client(options))?,
             // The check asks that the vault's host lies below the resource of
@@ -86,7 +91,7 @@ pub(super) fn build(options: &Options) -> Result<SecretClient, Failure> {
 
 fn http_client(options: &Options) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
-        .connect_timeout(options.connect_timeout)
+        .connect_timeout(options.step_timeout)
         .redirect(reqwest::redirect::Policy::none())
 }
 
@@ -140,9 +145,12 @@ impl Executor for KillOnDrop {
     }
 }
 
-/// Marks every failure to get a token as one, so that an identity endpoint's
-/// 403 is not taken for the vault's.
-struct Credential(Arc<dyn TokenCredential>);
+/// Bounds a request for a token, and marks every failure to get one as such,
+/// so that an identity endpoint's 403 is not taken for the vault's.
+struct Credential {
+    inner: Arc<dyn TokenCredential>,
+    timeout: Duration,
+}
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,10 +165,9 @@ impl TokenCredential for Credential {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        self.0
-            .get_token(scopes, options)
-            .await
-            // The source stays for the log to take its status from.
-            .map_err(|error| Error::with_error(ErrorKind::Credential, error, "no token"))
+        let asked = timeout(self.timeout, self.inner.get_token(scopes, options)).await;
+        let answer = asked.map_err(|_| Error::with_message(ErrorKind::Credential, "no token in time"))?;
+        // The source stays for the log to take its status from.
+        answer.map_err(|error| Error::with_error(ErrorKind::Credential, error, "no token"))
     }
 }
