@@ -90,6 +90,8 @@ async fn main() -> ExitCode {
     println!();
     let mut settings = emulator.environment();
     settings.push(("ALLOWED_SECRETS", DEMO_ALLOWED_SECRETS.to_owned()));
+    // Where front-end tools serve a page, whatever their port.
+    settings.push(("ALLOWED_ORIGINS", "http://localhost:*".to_owned()));
     for (index, (name, value)) in settings.iter().enumerate() {
         let comma = if index + 1 < settings.len() { "," } else { "" };
         println!("    {}: {}{comma}", json(name), json(value));
