@@ -1,8 +1,9 @@
 //! `KEY_VAULT_URL`: which vault, and that it can be one.
 
-use url::{Host, Url};
+use url::Url;
 
 use super::reader::Reader;
+use crate::caller::is_loopback_url;
 
 const NAME: &str = "KEY_VAULT_URL";
 
@@ -61,11 +62,7 @@ impl VaultUrl {
         }
         let url = Url::parse(text).map_err(|_| format!("it is not a URL; {FORM}"))?;
         let host = url.host().ok_or_else(|| format!("it has no host; {FORM}"))?;
-        let loopback = match &host {
-            Host::Domain(domain) => *domain == "localhost" || domain.ends_with(".localhost"),
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-        };
+        let loopback = is_loopback_url(&url);
         let host = host.to_string();
         if !url.username().is_empty() || url.password().is_some() {
             return Err(format!("it has a user name or password in front of the host; {FORM}"));
