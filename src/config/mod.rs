@@ -136,7 +136,7 @@ impl Config {
         let vault = VaultUrl::read(reader);
         let allowed_secrets = secrets::read(reader);
         let origins = origins::read(reader);
-        let credentials = matches!(&origins, AllowedOrigins::Listed { credentials: true, .. });
+        let credentials = origins.with_credentials();
         let request_headers = headers::read_allowed(reader);
         let exposed_headers = headers::read_exposed(reader, credentials);
         let preflight_max_age = headers::read_max_age(reader);
@@ -187,7 +187,7 @@ impl Config {
 
     /// Whether requests may carry credentials.
     pub fn credentials(&self) -> bool {
-        matches!(&self.origins, AllowedOrigins::Listed { credentials: true, .. })
+        self.origins.with_credentials()
     }
 
     /// The CORS policy, ready for requests.

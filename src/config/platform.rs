@@ -32,6 +32,15 @@ impl App {
         .trim_end()
         .to_owned()
     }
+
+    /// The command that adds origins to the platform's list, or removes them.
+    fn az_cors(&self, verb: &str, origins: &[impl AsRef<str>]) -> String {
+        let words: Vec<_> = origins.iter().map(|origin| quoted(origin.as_ref())).collect();
+        self.az(
+            &format!("cors {verb}"),
+            &format!("--allowed-origins {}", words.join(" ")),
+        )
+    }
 }
 
 /// Warns of an app without an identity: every read would fail.
@@ -56,7 +65,7 @@ pub(super) fn check_cors(reader: &mut Reader<'_>, origins: &AllowedOrigins, app:
         .is_some_and(|sku| sku.eq_ignore_ascii_case("FlexConsumption") || sku.eq_ignore_ascii_case("Dynamic"))
         || reader
             .platform("FUNCTIONS_ENABLE_CORS_CONFIGURATION")
-            .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+            .is_some_and(|value| is_on(&value));
     let text = reader.platform(LIST).unwrap_or_else(|| "[]".to_owned());
     let Ok(list) = serde_json::from_str::<Vec<String>>(&text) else {
         reader.warn(
@@ -101,7 +110,7 @@ fn compare(reader: &mut Reader<'_>, list: &[String], origins: &AllowedOrigins, a
             LIST,
             format!(
                 "the platform's CORS list has `*`, so it allows every preflight; {}",
-                app.az("cors remove", "--allowed-origins '*'")
+                app.az_cors("remove", &["*"])
             ),
         );
     }
@@ -113,31 +122,20 @@ fn compare(reader: &mut Reader<'_>, list: &[String], origins: &AllowedOrigins, a
             LIST,
             format!(
                 "the platform answers preflights from its own list, which lacks origins of ALLOWED_ORIGINS; {}",
-                app.az(
-                    "cors add",
-                    &format!(
-                        "--allowed-origins {}",
-                        missing
-                            .iter()
-                            .map(|origin| quoted(origin))
-                            .collect::<Vec<_>>()
-                            .join(" ")
-                    )
-                )
+                app.az_cors("add", &missing)
             ),
         );
     }
     let other: Vec<_> = list
         .iter()
         .filter(|origin| *origin != "*" && !is_allowed(origin, patterns))
-        .map(|origin| quoted(origin))
         .collect();
     if !other.is_empty() {
         reader.warn(
             LIST,
             format!(
                 "the platform's own list allows preflights from origins that ALLOWED_ORIGINS does not list; {}",
-                app.az("cors remove", &format!("--allowed-origins {}", other.join(" ")))
+                app.az_cors("remove", &other)
             ),
         );
     }
@@ -159,10 +157,8 @@ fn is_allowed(origin: &str, patterns: &[Pattern]) -> bool {
 }
 
 fn compare_credentials(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &App) {
-    let ours = matches!(origins, AllowedOrigins::Listed { credentials: true, .. });
-    let platforms = reader
-        .platform(CREDENTIALS)
-        .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"));
+    let ours = origins.with_credentials();
+    let platforms = reader.platform(CREDENTIALS).is_some_and(|value| is_on(&value));
     if ours != platforms {
         reader.warn(
             CREDENTIALS,
@@ -177,17 +173,22 @@ fn compare_credentials(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &
 /// The command that mirrors the exact origins, or why there is none.
 pub(super) fn add(origins: &AllowedOrigins, app: &App) -> String {
     let exact: Vec<_> = match origins {
-        AllowedOrigins::Any => vec![quoted("*")],
+        AllowedOrigins::Any => vec!["*".to_owned()],
         AllowedOrigins::Listed { patterns, .. } => patterns
             .iter()
             .filter(|pattern| pattern.is_exact())
-            .map(|pattern| quoted(&pattern.to_string()))
+            .map(ToString::to_string)
             .collect(),
     };
     if exact.is_empty() {
         return "it knows exact origins only, and ALLOWED_ORIGINS has none".to_owned();
     }
-    app.az("cors add", &format!("--allowed-origins {}", exact.join(" ")))
+    app.az_cors("add", &exact)
+}
+
+/// How the platform writes that something is on.
+fn is_on(value: &str) -> bool {
+    value == "1" || value.eq_ignore_ascii_case("true")
 }
 
 /// `text` as one word of a POSIX shell.

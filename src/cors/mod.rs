@@ -48,6 +48,13 @@ pub enum AllowedOrigins {
     },
 }
 
+impl AllowedOrigins {
+    /// Whether requests may carry credentials.
+    pub fn with_credentials(&self) -> bool {
+        matches!(self, Self::Listed { credentials: true, .. })
+    }
+}
+
 /// A CORS policy, ready for requests.
 #[derive(Clone, Debug)]
 pub struct Policy {

@@ -11,16 +11,9 @@ use tokio::time::{Instant, sleep};
 use crate::support::client::{Answer, Request};
 use crate::support::expect::Headers;
 use crate::support::handler::Output;
+use crate::support::row::{DENIED, DISABLED, NOT_FOUND, Row, UNAVAILABLE, assert_is};
 use crate::support::{ORIGIN, PATH, Rig, SECRET, VALUE, now, until};
 
-/// What a caller sees of a failure: status, code and the inner code.
-pub(crate) type Row = (u16, &'static str, Option<&'static str>);
-
-pub(crate) const DENIED: Row = (502, "VaultAccessDenied", None);
-pub(crate) const NOT_FOUND: Row = (404, "SecretNotFound", None);
-pub(crate) const THROTTLED: Row = (429, "Throttled", None);
-pub(crate) const UNAVAILABLE: Row = (503, "VaultUnavailable", None);
-const DISABLED: Row = (403, "Forbidden", Some("SecretDisabled"));
 const EXPIRED: Row = (403, "Forbidden", Some("SecretExpired"));
 const NOT_YET_VALID: Row = (403, "Forbidden", Some("SecretNotYetValid"));
 
@@ -44,17 +37,6 @@ pub(crate) async fn rig(settings: &[(&str, &str)]) -> Rig {
 pub(crate) fn assert_serves(label: &str, answer: &Answer, value: &str) {
     answer.must_be(label, 200, &Headers::json().readable_by(ORIGIN));
     assert_eq!(answer.json()["value"], value, "{label}");
-}
-
-/// Fails unless this is exactly that error.
-pub(crate) fn assert_is(label: &str, answer: &Answer, (status, code, inner): Row) {
-    let headers = Headers::json().readable_by(ORIGIN);
-    let headers = if matches!(status, 429 | 503) {
-        headers.retry_after()
-    } else {
-        headers
-    };
-    answer.must_refuse(label, status, (code, inner), &headers);
 }
 
 /// Fails when a secret has been asked for. A connection may come late: it is begun beside one that becomes free.

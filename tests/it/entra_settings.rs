@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use emulator::{EMULATED_SPA, Emulator};
 use serde_json::json;
 
+use crate::settings;
 use crate::support::client::Request;
 use crate::support::entra::{self, AUDIENCE, ROLE, SCOPE};
 use crate::support::handler::{Environment, Handler, Launch, ReservedPort};
@@ -12,15 +13,7 @@ use crate::support::{ORIGIN, PATH};
 
 /// A configuration with Entra on and without a fault, for which nothing needs to run.
 fn valid(port: &ReservedPort) -> Environment {
-    Environment::default()
-        .with("KEY_VAULT_URL", "https://contoso.vault.azure.net")
-        .with("ALLOWED_SECRETS", "maps-key")
-        .with("ALLOWED_ORIGINS", ORIGIN)
-        .with("IDENTITY_ENDPOINT", "http://127.0.0.1:9/msi/token")
-        .with("IDENTITY_HEADER", "an-identity-header")
-        .with("CACHE_TTL_SECONDS", "0")
-        .with("FUNCTIONS_APP_ROOT_PATH", crate::support::handler::ROOT)
-        .with("FUNCTIONS_CUSTOMHANDLER_PORT", port.number().to_string())
+    settings::valid(port)
         .with("ENTRA_TENANT_ID", "8e1f5f5a-6a52-4a0a-9d61-1c0f9f2d5b11")
         .with("ENTRA_AUDIENCE", AUDIENCE)
         .with("ENTRA_REQUIRED_SCOPES", SCOPE)

@@ -11,11 +11,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use url::Url;
 
-use crate::cache::{
-    DENIED, RECOVERY, Row, Sources, THROTTLED, UNAVAILABLE, assert_is, assert_recovers, assert_serves, rig,
-};
+use crate::cache::{RECOVERY, Sources, assert_recovers, assert_serves, rig};
 use crate::support::client::{Answer, Request};
 use crate::support::handler::{Environment, Handler, ReservedPort};
+use crate::support::row::{DENIED, Row, THROTTLED, UNAVAILABLE, assert_is};
 use crate::support::{ORIGIN, PATH, SECRET, VALUE, now};
 
 /// `UPSTREAM_TIMEOUT_SECONDS` is 1 in this file, and half a second more is what answering may cost.

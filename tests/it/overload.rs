@@ -14,9 +14,10 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::cache::{NOT_FOUND, Sources, UNAVAILABLE, assert_is, assert_recovers, assert_serves, rig};
+use crate::cache::{Sources, assert_recovers, assert_serves, rig};
 use crate::support::client::{Answer, Request};
 use crate::support::handler::{EXECUTABLE, Environment, Handler, Launch, ReservedPort};
+use crate::support::row::{NOT_FOUND, UNAVAILABLE, assert_is};
 use crate::support::{ORIGIN, PATH, Rig, SECRET, VALUE, raw};
 
 /// What no answer in this file may take.

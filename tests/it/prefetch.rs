@@ -5,11 +5,10 @@ use std::time::Duration;
 use emulator::{Emulator, Fault, Secret, Target, Times};
 use tokio::time::{Instant, sleep};
 
-use crate::cache::{
-    DENIED, Row, Sources, UNAVAILABLE, assert_asked_nothing, assert_is, assert_recovers, assert_serves,
-};
+use crate::cache::{Sources, assert_asked_nothing, assert_recovers, assert_serves};
 use crate::support::client::Request;
 use crate::support::handler::{Environment, Handler, Output};
+use crate::support::row::{DENIED, Row, UNAVAILABLE, assert_is};
 use crate::support::{PATH, Rig, SECRET, until};
 
 const NAMES: [&str; 8] = [

@@ -9,7 +9,7 @@ use crate::support::handler::{Environment, Handler, Launch, Output, ReservedPort
 use crate::support::{ORIGIN, PATH};
 
 /// A configuration without a fault, for which nothing needs to run.
-fn valid(port: &ReservedPort) -> Environment {
+pub(crate) fn valid(port: &ReservedPort) -> Environment {
     Environment::default()
         .with("KEY_VAULT_URL", "https://contoso.vault.azure.net")
         .with("ALLOWED_SECRETS", "maps-key")

@@ -6,22 +6,14 @@ use emulator::{Emulator, Fault, Secret, Target, Times};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::support::client::{Answer, Request};
+use crate::support::client::Request;
 use crate::support::expect::Headers;
 use crate::support::handler::{Environment, Handler, ReservedPort};
+use crate::support::row::{DENIED, DISABLED, NOT_FOUND, Row, THROTTLED, UNAVAILABLE, assert_is};
 use crate::support::{ORIGIN, PATH, Rig, SECRET, VALUE, until};
 
 /// `UPSTREAM_TIMEOUT_SECONDS` is 1 in this file, and half a second more is what answering may cost.
 const DEADLINE: Duration = Duration::from_millis(1500);
-
-/// What a caller sees of a failure.
-type Row = (u16, &'static str, Option<&'static str>);
-
-const THROTTLED: Row = (429, "Throttled", None);
-const DENIED: Row = (502, "VaultAccessDenied", None);
-const UNAVAILABLE: Row = (503, "VaultUnavailable", None);
-const DISABLED: Row = (403, "Forbidden", Some("SecretDisabled"));
-const NOT_FOUND: Row = (404, "SecretNotFound", None);
 
 /// What no vault should answer: a value with the word that it must not be used.
 const DISABLED_BUNDLE: &str =
@@ -45,16 +37,6 @@ fn body(status: u16, body: &str) -> Fault {
         status,
         body: body.to_owned(),
     }
-}
-
-fn assert_is(label: &str, answer: &Answer, (status, code, inner): Row) {
-    let headers = Headers::json().readable_by(ORIGIN);
-    let headers = if matches!(status, 429 | 503) {
-        headers.retry_after()
-    } else {
-        headers
-    };
-    answer.must_refuse(label, status, (code, inner), &headers);
 }
 
 /// Asks while a fault lasts, and again when it is over.

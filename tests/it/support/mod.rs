@@ -9,6 +9,7 @@ pub(crate) mod functions;
 pub(crate) mod handler;
 pub(crate) mod host;
 pub(crate) mod raw;
+pub(crate) mod row;
 pub(crate) mod table;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
