@@ -2,13 +2,15 @@
 
 use std::io;
 
-use emulator::Emulator;
-use http::HeaderValue;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, ORIGIN, WWW_AUTHENTICATE};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, WWW_AUTHENTICATE,
+};
+use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
-use crate::client::{Answer, get};
-use crate::{AUDIENCE, Places, SCOPE};
+use crate::client::{Answer, send};
+use crate::page::FILES;
+use crate::{AUDIENCE, Demo, SCOPE};
 
 /// One question and the answer it should have.
 struct Question<'a> {
@@ -23,13 +25,19 @@ struct Question<'a> {
 }
 
 /// Asks and prints PASS or FAIL; true when all pass.
-pub(crate) async fn check(places: &Places, emulator: &Emulator) -> io::Result<bool> {
+pub(crate) async fn check(demo: &Demo) -> io::Result<bool> {
+    let Demo { places, emulator, .. } = demo;
     let (allowed, refused) = (places.allowed_origin.as_str(), places.refused_origin.as_str());
     let code = "/error/code";
     let inner = "/error/innererror/code";
+    // Without Entra there is nothing to sign in to, and both are empty and not used.
+    let sign_in = async |path| {
+        let token = ask(Method::GET, port_of(allowed)?, path, &[]).await?;
+        Ok(String::from_utf8_lossy(&token.body).into_owned())
+    };
     let [good, other, forged] = [
-        emulator.mint(&emulator.user_claims(AUDIENCE, SCOPE)),
-        emulator.mint(&emulator.user_claims(AUDIENCE, "another.scope")),
+        sign_in("/token").await.map_err(io::Error::other::<String>)?,
+        sign_in("/token?not-allowed").await.map_err(io::Error::other)?,
         emulator.foreign_token(&emulator.user_claims(AUDIENCE, SCOPE)),
     ]
     .map(|token| format!("Bearer {token}"));
@@ -80,10 +88,8 @@ pub(crate) async fn check(places: &Places, emulator: &Emulator) -> io::Result<bo
         let origin = (ORIGIN, question.origin);
         let token = question.caller.1.map(|token| (AUTHORIZATION, token));
         let headers: Vec<_> = [origin].into_iter().chain(token).collect();
-        let answer = get(places.handler_port, &path, &headers).await;
-        let verdict = answer
-            .map_err(|error| error.to_string())
-            .and_then(|answer| question.judge(&answer));
+        let answer = ask(Method::GET, places.handler_port, &path, &headers).await;
+        let verdict = answer.and_then(|answer| question.judge(&answer));
         let Question {
             name, origin, status, ..
         } = question;
@@ -91,28 +97,84 @@ pub(crate) async fn check(places: &Places, emulator: &Emulator) -> io::Result<bo
         all_passed &= say(&format!("{name} from {origin}{caller}: {status}"), &verdict);
     }
     for origin in [allowed, refused] {
-        all_passed &= say(&format!("the page at {origin}"), &page(places, origin).await);
+        all_passed &= say(&format!("the page at {origin}"), &page(demo, origin).await);
+    }
+    for (state, name, status) in [
+        ("throttling", "fresh-1", 429),
+        ("down", "fresh-2", 503),
+        ("refusing", "fresh-3", 502),
+        ("down", "maps-key", 200),
+        ("healthy", "fresh-4", 404),
+    ] {
+        let verdict = control(demo, usual.1, state, name, status).await;
+        all_passed &= say(&format!("the vault {state}, {name}: {status}"), &verdict);
     }
     Ok(all_passed)
 }
 
 /// Whether the page is there and knows where the API is, and whether it offers what the demo says that it offers.
-async fn page(places: &Places, origin: &str) -> Result<(), String> {
-    let port = origin.rsplit(':').next().and_then(|port| port.parse().ok());
-    let port = port.ok_or("its origin has no port")?;
-    let page = get(port, "/", &[]).await.map_err(|error| error.to_string())?;
-    if page.status != 200 || !String::from_utf8_lossy(&page.body).contains(&places.api()) {
-        return Err(format!("status {}, or the API's address is not in it", page.status));
+async fn page(demo: &Demo, origin: &str) -> Result<(), String> {
+    let port = port_of(origin)?;
+    for (path, media_type, text) in FILES {
+        let file = ask(Method::GET, port, path, &[]).await?;
+        if file.status != 200 || file.body != text {
+            return Err(format!("{path} has status {} or another text", file.status));
+        }
+        if file.headers.get(CONTENT_TYPE).is_none_or(|named| named != media_type) {
+            return Err(format!("{path} is not {media_type}"));
+        }
+        if !file.headers.contains_key(CONTENT_SECURITY_POLICY) {
+            return Err(format!("{path} comes without a policy"));
+        }
     }
-    let token = get(port, "/token", &[]).await.map_err(|error| error.to_string())?;
+    let config = ask(Method::GET, port, "/config.json", &[]).await?;
+    let config: Value = serde_json::from_slice(&config.body).map_err(|error| format!("config.json: {error}"))?;
+    if config.get("api").is_none_or(|api| *api != demo.places.api()) {
+        return Err("it is not told the API's address".to_owned());
+    }
+    let token = ask(Method::GET, port, "/token", &[]).await?;
     let offered = token.status == 200 && token.body.starts_with(b"ey");
-    if offered != places.entra {
+    if offered != demo.places.entra {
         return Err(format!("signing in has the status {}", token.status));
     }
     if token.headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         return Err("other pages may read its tokens".to_owned());
     }
+    let elsewhere = ask(Method::POST, port, "/vault/down", &[(ORIGIN, "http://localhost:1")]).await?;
+    if elsewhere.status != 403 || demo.vault.state() != "healthy" {
+        return Err("other pages may use its controls".to_owned());
+    }
     Ok(())
+}
+
+/// Whether the page's control does to a read what it says.
+async fn control(demo: &Demo, token: Option<&str>, state: &str, name: &str, status: u16) -> Result<(), String> {
+    let origin = demo.places.allowed_origin.as_str();
+    let port = port_of(origin)?;
+    let set = ask(Method::POST, port, &format!("/vault/{state}"), &[]).await?;
+    if set.status != 204 {
+        return Err(format!("the control has status {}", set.status));
+    }
+    let headers: Vec<_> = [(ORIGIN, origin)]
+        .into_iter()
+        .chain(token.map(|token| (AUTHORIZATION, token)))
+        .collect();
+    let path = format!("/api/secrets/{name}");
+    let answer = ask(Method::GET, demo.places.handler_port, &path, &headers).await?;
+    if answer.status != status {
+        return Err(format!("status {}", answer.status));
+    }
+    Ok(())
+}
+
+fn port_of(origin: &str) -> Result<u16, String> {
+    let port = origin.rsplit(':').next().and_then(|port| port.parse().ok());
+    port.ok_or_else(|| "its origin has no port".to_owned())
+}
+
+async fn ask(method: Method, port: u16, path: &str, headers: &[(HeaderName, &str)]) -> Result<Answer, String> {
+    let answer = send(method, port, path, headers).await;
+    answer.map_err(|error| error.to_string())
 }
 
 fn say(what: &str, verdict: &Result<(), String>) -> bool {

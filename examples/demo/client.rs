@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, Request};
+use http::{HeaderMap, HeaderName, Method, Request};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1 as client;
 use hyper_util::rt::TokioIo;
@@ -23,14 +23,22 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// One GET over a connection of its own.
+/// [`send`] with GET.
 pub(crate) async fn get(port: u16, path: &str, headers: &[(HeaderName, &str)]) -> io::Result<Answer> {
+    send(Method::GET, port, path, headers).await
+}
+
+/// One request without a body over a connection of its own.
+pub(crate) async fn send(method: Method, port: u16, path: &str, headers: &[(HeaderName, &str)]) -> io::Result<Answer> {
     let answer = async {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         let (mut sender, connection) = client::handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        let request = Request::get(path).header(HOST, SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string());
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string());
         let request = headers
             .iter()
             .fold(request, |request, (name, value)| request.header(name, *value));

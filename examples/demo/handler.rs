@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use emulator::{DEMO_ALLOWED_SECRETS, Emulator};
+use emulator::DEMO_ALLOWED_SECRETS;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::client::get;
-use crate::{AUDIENCE, Places, SCOPE};
+use crate::{AUDIENCE, Demo, FRESH, SCOPE};
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -62,7 +62,8 @@ fn profile_folder() -> io::Result<String> {
 }
 
 /// Starts the handler with the environment that the Functions host and a local.settings.json would give it.
-pub(crate) fn start(executable: &Path, emulator: &Emulator, places: &Places) -> io::Result<Child> {
+pub(crate) fn start(executable: &Path, demo: &Demo) -> io::Result<Child> {
+    let Demo { places, emulator, .. } = demo;
     let inherited = INHERITED
         .split_whitespace()
         .filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -80,7 +81,7 @@ pub(crate) fn start(executable: &Path, emulator: &Emulator, places: &Places) -> 
         .env("FUNCTIONS_CUSTOMHANDLER_PORT", places.handler_port.to_string())
         .env("FUNCTIONS_APP_ROOT_PATH", REPOSITORY)
         .env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "demo")
-        .env("ALLOWED_SECRETS", DEMO_ALLOWED_SECRETS)
+        .env("ALLOWED_SECRETS", format!("{DEMO_ALLOWED_SECRETS},{FRESH}*"))
         .env("ALLOWED_ORIGINS", &places.allowed_origin)
         .envs(entra.into_iter().filter(|_| places.entra))
         .stdin(Stdio::null())

@@ -14,20 +14,54 @@ mod client;
 mod handler;
 mod options;
 mod page;
+mod vault;
 
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use emulator::{Emulator, seed_demo};
+use emulator::{Emulator, Secret, seed_demo};
 use tokio::task::JoinSet;
 
 use options::{Options, USAGE};
 use page::{Site, listen};
+use vault::Vault;
 
 /// What a token must be for, and what it must allow, with `--entra`.
 const AUDIENCE: &str = "api://keyvault-cors-demo";
 const SCOPE: &str = "secrets.read";
+/// What a token allows that allows nothing here.
+const OTHER_SCOPE: &str = "another.scope";
+
+/// Names to try, and what comes of them.
+const NAMES: [(&str, &str); 9] = [
+    ("maps-key", "200"),
+    ("telemetry-key", "200"),
+    ("expired-key", "403 SecretExpired"),
+    ("disabled-key", "403 SecretDisabled"),
+    ("tls-cert", "404, allowed but a certificate's private key"),
+    (
+        "database-password",
+        "404, in the vault but not in ALLOWED_SECRETS: the vault is not asked",
+    ),
+    (
+        "fresh-1",
+        "200, not in the handler's memory before: for the vault's troubles",
+    ),
+    ("fresh-2", "200, likewise"),
+    ("fresh-3", "200, likewise"),
+];
+
+/// Allowed as a prefix, and so not fetched at start: what the handler has in memory it goes on serving, and the vault's
+/// troubles would not show.
+const FRESH: &str = "fresh-";
+
+/// What the demo runs.
+struct Demo {
+    places: Places,
+    emulator: Emulator,
+    vault: Vault,
+}
 
 /// The addresses of a running demo.
 struct Places {
@@ -70,8 +104,11 @@ async fn main() -> ExitCode {
 /// Runs the demo to its end; true when that end is a good one.
 async fn run(options: &Options) -> io::Result<bool> {
     let executable = handler::build().await?;
-    let emulator = Arc::new(Emulator::start().await?);
+    let emulator = Emulator::start().await?;
     seed_demo(&emulator);
+    for (name, _) in NAMES.iter().filter(|(name, _)| name.starts_with(FRESH)) {
+        emulator.put(name, Secret::new(format!("demo-{name}-88e0b1")));
+    }
 
     let allowed_page = listen(options.page_port, 8080).await?;
     let refused_page = listen(options.refused_port, 8081).await?;
@@ -83,22 +120,24 @@ async fn run(options: &Options) -> io::Result<bool> {
         refused_origin: format!("http://localhost:{}", refused_page.local_addr()?.port()),
         entra: options.entra,
     };
+    let demo = Arc::new(Demo {
+        places,
+        emulator,
+        vault: Vault::default(),
+    });
     let mut servers = JoinSet::new();
     for page in [allowed_page, refused_page] {
-        let issuer = Arc::clone(&emulator);
-        let mint = move || issuer.mint(&issuer.user_claims(AUDIENCE, SCOPE));
-        let sign_in = options.entra.then(|| Box::new(mint) as _);
-        servers.spawn(Site::new(&places.api(), sign_in)?.serve(page));
+        servers.spawn(Site::new(Arc::clone(&demo))?.serve(page));
     }
 
-    let mut handler = handler::start(&executable, &emulator, &places)?;
+    let mut handler = handler::start(&executable, &demo)?;
     let good = tokio::select! {
         exit = handler.wait() => {
             handler::report_exit(exit?);
             return Ok(false);
         }
         () = told_to_stop()? => true,
-        good = follow(options, &places, &emulator) => good?,
+        good = follow(options, &demo) => good?,
     };
     // As the host does it: a custom handler is killed, without a signal before.
     handler.kill().await?;
@@ -106,12 +145,12 @@ async fn run(options: &Options) -> io::Result<bool> {
 }
 
 /// Waits until the handler answers, then checks it or tells what to try; without `--check` it never ends.
-async fn follow(options: &Options, places: &Places, emulator: &Emulator) -> io::Result<bool> {
-    handler::wait_until_ready(places.handler_port).await?;
+async fn follow(options: &Options, demo: &Demo) -> io::Result<bool> {
+    handler::wait_until_ready(demo.places.handler_port).await?;
     if options.check {
-        return check::check(places, emulator).await;
+        return check::check(demo).await;
     }
-    introduce(places);
+    introduce(&demo.places);
     std::future::pending().await
 }
 
@@ -137,6 +176,7 @@ fn introduce(places: &Places) {
         ..
     } = places;
     let api = places.api();
+    let names: String = NAMES.map(|(name, outcome)| format!("  {name:<19}{outcome}\n")).concat();
     let (sign_in, authorization) = if places.entra {
         (
             format!(
@@ -160,19 +200,18 @@ keyvault-cors is running, with a Key Vault stand-in behind it.
   Page         {allowed_origin}   an allowed origin: it shows the value
   Same page    {refused_origin}   not allowed: the browser keeps the answer from it
 
+The page's demo controls make the vault throttle, go down or refuse the app. Its second tab, with Azure's own
+SecretClient, needs Node.js once:
+  npm ci --prefix examples/spa && npm run build --prefix examples/spa
+
 Works, 200 with the value:
   curl -i -H 'Origin: {allowed_origin}'{authorization} {api}/secrets/maps-key
 {sign_in}
 Refused, 403 OriginNotAllowed and no Access-Control-Allow-Origin:
   curl -i -H 'Origin: {refused_origin}' {api}/secrets/maps-key
 
-Other names to try:
-  telemetry-key      200
-  expired-key        403 SecretExpired
-  disabled-key       403 SecretDisabled
-  tls-cert           404, allowed but a certificate's private key
-  database-password  404, in the vault but not in ALLOWED_SECRETS: the vault is not asked
-
+Names to try:
+{names}
 In Azure the Functions host stands in front and asks for a function key (x-functions-key); here it does not.
 Stop with Ctrl-C.
 "

@@ -1,4 +1,4 @@
-//! The page, from an origin of its own.
+//! The page, from an origin of its own, with what it asks its own server for.
 
 use std::convert::Infallible;
 use std::io;
@@ -6,17 +6,41 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-const PAGE: &str = include_str!("../spa/index.html");
+use crate::{AUDIENCE, Demo, NAMES, OTHER_SCOPE, Places, SCOPE};
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The page as it is in the repository: path, media type, text.
+pub(crate) const FILES: [(&str, &str, &str); 10] = [
+    ("/", HTML, include_str!("../spa/index.html")),
+    ("/style.css", CSS, include_str!("../spa/style.css")),
+    ("/page.js", SCRIPT, include_str!("../spa/page.js")),
+    ("/secret.js", SCRIPT, include_str!("../spa/secret.js")),
+    ("/sdk.js", SCRIPT, include_str!("../spa/sdk.js")),
+    ("/session.js", SCRIPT, include_str!("../spa/session.js")),
+    ("/show.js", SCRIPT, include_str!("../spa/show.js")),
+    ("/words.js", SCRIPT, include_str!("../spa/words.js")),
+    ("/tabs.js", SCRIPT, include_str!("../spa/tabs.js")),
+    ("/demo.js", SCRIPT, include_str!("../spa/demo.js")),
+];
+
+/// What npm builds of `sdk.js`, if it was asked to.
+const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/spa/dist/sdk.js");
 
 /// Listens on 127.0.0.1: on the port asked for and no other, else on the usual one or a free one.
 pub(crate) async fn listen(asked: Option<u16>, usual: u16) -> io::Result<TcpListener> {
@@ -37,40 +61,49 @@ pub(crate) async fn listen(asked: Option<u16>, usual: u16) -> io::Result<TcpList
     }
 }
 
-/// What a site serves.
+/// The page at one of its origins.
 pub(crate) struct Site {
-    page: Bytes,
+    demo: Arc<Demo>,
     policy: HeaderValue,
-    /// Mints a token for whoever presses "Sign in": Entra's part, and that of a library such as MSAL.js.
-    sign_in: Option<Box<dyn Fn() -> String + Send + Sync>>,
 }
 
 impl Site {
-    /// The page with the API's address filled in.
-    pub(crate) fn new(api: &str, sign_in: Option<Box<dyn Fn() -> String + Send + Sync>>) -> io::Result<Self> {
-        let hidden = if sign_in.is_some() { "" } else { "hidden" };
-        let page = PAGE.replace("%API%", api).replace("%SIGN_IN%", hidden);
-        let own = if sign_in.is_some() { "'self' " } else { "" };
+    pub(crate) fn new(demo: Arc<Demo>) -> io::Result<Self> {
         let policy = format!(
-            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
-             connect-src {own}{api}/; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {}/; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+             require-trusted-types-for 'script'; trusted-types 'none'",
+            demo.places.api()
         );
         Ok(Self {
-            page: page.into(),
+            demo,
             policy: HeaderValue::from_str(&policy).map_err(io::Error::other)?,
-            sign_in,
         })
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        if ![Method::GET, Method::HEAD].contains(request.method()) {
-            return empty(StatusCode::METHOD_NOT_ALLOWED);
+        let uri = request.uri();
+        match *request.method() {
+            Method::GET | Method::HEAD => self.file(uri.path(), uri.query()),
+            Method::POST => self.control(uri.path(), request.headers().get(ORIGIN)),
+            _ => empty(StatusCode::METHOD_NOT_ALLOWED),
         }
-        let (media_type, body) = match (request.uri().path(), &self.sign_in) {
-            ("/", _) => ("text/html; charset=utf-8", self.page.clone()),
-            // Other origins cannot read it: nothing here sends CORS headers.
-            ("/token", Some(mint)) => ("text/plain; charset=utf-8", mint().into()),
-            _ => return empty(StatusCode::NOT_FOUND),
+    }
+
+    /// Other origins can read nothing of this: there are no CORS headers.
+    fn file(&self, path: &str, query: Option<&str>) -> Response<Full<Bytes>> {
+        let (media_type, body) = match path {
+            "/config.json" => (JSON, self.config().into()),
+            // Entra's part, and that of a library such as MSAL.js.
+            "/token" if self.demo.places.entra => (TEXT, self.token(query).into()),
+            "/dist/sdk.js" => match std::fs::read(BUNDLE) {
+                Ok(bundle) => (SCRIPT, bundle.into()),
+                Err(_) => return empty(StatusCode::NOT_FOUND),
+            },
+            _ => match FILES.iter().find(|(known, ..)| *known == path) {
+                Some(&(_, media_type, text)) => (media_type, text.into()),
+                None => return empty(StatusCode::NOT_FOUND),
+            },
         };
         let mut response = Response::new(Full::new(body));
         let headers = response.headers_mut();
@@ -79,6 +112,50 @@ impl Site {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(CONTENT_SECURITY_POLICY, self.policy.clone());
         response
+    }
+
+    /// `POST /vault/STATE`, from this page or `curl`: browsers name the origin of whoever posts.
+    fn control(&self, path: &str, origin: Option<&HeaderValue>) -> Response<Full<Bytes>> {
+        let Places {
+            allowed_origin,
+            refused_origin,
+            ..
+        } = &self.demo.places;
+        if origin.is_some_and(|origin| origin != allowed_origin && origin != refused_origin) {
+            return empty(StatusCode::FORBIDDEN);
+        }
+        let state = path.strip_prefix("/vault/").unwrap_or_default();
+        let is_set = self.demo.vault.set(&self.demo.emulator, state);
+        empty(if is_set {
+            StatusCode::NO_CONTENT
+        } else {
+            StatusCode::NOT_FOUND
+        })
+    }
+
+    fn config(&self) -> String {
+        let places = &self.demo.places;
+        json!({
+            "api": places.api(),
+            "signIn": places.entra,
+            "demo": {
+                "allowed": places.allowed_origin,
+                "refused": places.refused_origin,
+                "names": NAMES.map(|(name, _)| name),
+                "vault": self.demo.vault.state(),
+            },
+        })
+        .to_string()
+    }
+
+    fn token(&self, query: Option<&str>) -> String {
+        let scope = if query == Some("not-allowed") {
+            OTHER_SCOPE
+        } else {
+            SCOPE
+        };
+        let emulator = &self.demo.emulator;
+        emulator.mint(&emulator.user_claims(AUDIENCE, scope))
     }
 
     /// Serves until its task is aborted.
