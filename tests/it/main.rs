@@ -39,6 +39,8 @@ mod preflight;
 mod process;
 mod routes;
 mod settings;
+mod smoke;
+mod smoke_faults;
 mod tokens;
 mod upstream;
 mod vectors;

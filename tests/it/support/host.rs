@@ -116,6 +116,11 @@ impl FunctionsHost {
         }
     }
 
+    /// Where the app's public address is.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Sends a request to the app's public address.
     pub(crate) async fn send(&self, request: Request) -> Answer {
         request.header("host", PUBLIC_NAME).send(self.port).await

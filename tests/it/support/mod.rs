@@ -10,6 +10,7 @@ pub(crate) mod handler;
 pub(crate) mod host;
 pub(crate) mod raw;
 pub(crate) mod row;
+pub(crate) mod smoke;
 pub(crate) mod table;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
