@@ -37,7 +37,7 @@ impl Operation<'_> {
         }
         match (method.as_str(), segments) {
             ("GET", ["secrets"]) => ok(&paging::secrets(vault_url, &state.store, query)),
-            ("GET", ["secrets", name, "versions"]) => ok(&paging::versions(vault_url, &state.store, name, query)?),
+            ("GET", ["secrets", name, "versions"]) => ok(&paging::versions(vault_url, &state.store, name, query)),
             ("GET", ["secrets", name]) => self.get(state, name, None),
             ("GET", ["secrets", name, version]) => self.get(state, name, Some(version)),
             ("PUT", ["secrets", name]) => self.set(state, name),
@@ -57,7 +57,9 @@ impl Operation<'_> {
             }
             ("POST", ["deletedsecrets", name, "recover"]) => {
                 let entry = state.store.recover(name).ok_or_else(|| Problem::not_deleted(name))?;
-                ok(&Bundle::item(vault_url, entry))
+                ok(&entry
+                    .current()
+                    .map(|version| Bundle::without_value(vault_url, entry, version)))
             }
             ("DELETE", ["deletedsecrets", name]) if state.store.purge(name) => Ok(Done {
                 status: StatusCode::NO_CONTENT,

@@ -79,20 +79,24 @@ pub(crate) fn secrets<'a>(vault_url: &str, store: &'a Store, query: &Query) -> P
     query.page(&format!("{vault_url}/secrets"), items)
 }
 
-/// `GET /secrets/{name}/versions`: every version, without values, in order of creation.
-pub(crate) fn versions<'a>(vault_url: &str, store: &'a Store, name: &str, query: &Query) -> Result<Page<'a>, Problem> {
-    let entry = store.entry(name).ok_or_else(|| Problem::not_found(name))?;
-    let versions = entry.versions.iter();
+/// `GET /secrets/{name}/versions`: every version, without values, in order of creation. A name that is not there has
+/// none: this is the one operation that does not refuse it.
+pub(crate) fn versions<'a>(vault_url: &str, store: &'a Store, name: &'a str, query: &Query) -> Page<'a> {
+    let entry = store.entry(name);
+    let versions = entry
+        .into_iter()
+        .flat_map(|entry| entry.versions.iter().map(move |version| (entry, version)));
     let start = match &query.skip_token {
         None => 0,
         Some(token) => versions
             .clone()
-            .position(|version| version.id == *token)
+            .position(|(_, version)| version.id == *token)
             .map_or(usize::MAX, |last| last + 1),
     };
     let items = versions.skip(start);
-    let items = items.map(|version| (version.id.as_str(), Bundle::without_value(vault_url, entry, version)));
-    Ok(query.page(&format!("{vault_url}/secrets/{}/versions", entry.name), items))
+    let items = items.map(|(entry, version)| (version.id.as_str(), Bundle::without_value(vault_url, entry, version)));
+    let name = entry.map_or(name, |entry| &entry.name);
+    query.page(&format!("{vault_url}/secrets/{name}/versions"), items)
 }
 
 /// `GET /deletedsecrets`: the soft-deleted secrets, without values.

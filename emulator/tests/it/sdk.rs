@@ -137,6 +137,9 @@ async fn lists_are_paged() -> azure_core::Result<()> {
         .try_collect()
         .await?;
     assert_eq!(versions.len(), 8);
+
+    let none = client.list_secret_properties_versions("not-there", None)?;
+    assert_eq!(none.try_collect::<Vec<_>>().await?.len(), 0);
     Ok(())
 }
 
@@ -145,7 +148,7 @@ async fn a_deleted_secret_is_gone_until_it_is_recovered_and_its_name_is_taken_un
 -> azure_core::Result<()> {
     let emulator = Arc::new(Emulator::start().await.unwrap());
     let client = secret_client(&emulator);
-    set(&client, "a", "1").await?;
+    let version = set(&client, "a", "1").await?;
     let deleted = client.delete_secret("a", None).await?.into_model()?;
     assert!(deleted.recovery_id.unwrap().ends_with("/deletedsecrets/a"));
     assert!(deleted.scheduled_purge_date > deleted.deleted_date);
@@ -161,7 +164,8 @@ async fn a_deleted_secret_is_gone_until_it_is_recovered_and_its_name_is_taken_un
     let listed: Vec<_> = client.list_deleted_secret_properties(None)?.try_collect().await?;
     assert_eq!(listed.len(), 1);
 
-    client.recover_deleted_secret("a", None).await?;
+    let recovered = client.recover_deleted_secret("a", None).await?.into_model()?;
+    assert_eq!(recovered.resource_id()?.version, Some(version));
     assert_eq!(
         client.get_secret("a", None).await?.into_model()?.value.as_deref(),
         Some("1")
