@@ -229,7 +229,7 @@ var hasOriginPattern = contains(allowedOrigins, '*') && !isAnyOrigin
 
 var scopedSecrets = rbacScope == 'vault' ? [] : split(replace(allowedSecrets, ' ', ''), ',')
 
-// `string(true)` is `True`; the handler takes `true` alone.
+// Lower case, because `string(true)` is `True`: what is set here reads as it does everywhere else.
 var settings = {
   KEY_VAULT_URL: 'https://${vaultName}${environment().suffixes.keyvaultDns}'
   ALLOWED_SECRETS: allowedSecrets
@@ -264,8 +264,8 @@ var settings = {
 module assertions 'modules/assertions.bicep' = {
   name: 'assertions'
   params: {
-    allowedOriginsAreExactOrThePlanIsPremium: hostingPlan == 'premium' || !hasOriginPattern
-    allowedSecretsAreExactOrRbacScopeIsVault: rbacScope == 'vault' || !contains(allowedSecrets, '*')
+    allowedOriginsAreExactOrThePlanIsPremium: any(hostingPlan == 'premium' || !hasOriginPattern)
+    allowedSecretsAreExactOrRbacScopeIsVault: any(rbacScope == 'vault' || !contains(allowedSecrets, '*'))
   }
 }
 
@@ -324,7 +324,7 @@ resource existingVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = if (!ma
 module vaultModel 'modules/assertions.bicep' = if (!makesVault) {
   name: 'vault-model'
   params: {
-    keyVaultAccessModelIsTheExistingVaults: (contains(existingVault!.properties, 'enableRbacAuthorization') && existingVault!.properties.enableRbacAuthorization == true) == (keyVaultAccessModel == 'rbac')
+    keyVaultAccessModelIsTheExistingVaults: any(makesVault ? true : (contains(existingVault!.properties, 'enableRbacAuthorization') ? existingVault!.properties.enableRbacAuthorization == true : false) == (keyVaultAccessModel == 'rbac'))
   }
 }
 

@@ -1,0 +1,176 @@
+//! Ways to break the rules of `rules/symbols.rs`.
+
+use super::Mutant;
+use crate::project::{FLEX, MAIN, MONITORING, NETWORK, PARAMETERS, RESOURCES, ROLE, STORAGE, VAULT};
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant("syntax", FLEX, "param tags object", "param tags object ="),
+    Mutant(
+        "syntax",
+        RESOURCES,
+        "var isAnyOrigin = allowedOrigins == '*'",
+        "var isAnyOrigin = allowedOrigins == '*",
+    ),
+    Mutant(
+        "syntax",
+        PARAMETERS,
+        "\"value\": \"${LOG_FORMAT=text}\"",
+        "\"value\": ${LOG_FORMAT=text}",
+    ),
+    Mutant("declared", FLEX, "value: packageContainerUrl", "value: packageUrl"),
+    Mutant(
+        "declared",
+        RESOURCES,
+        "settings: settings\n    allowedOrigins",
+        "settings: options\n    allowedOrigins",
+    ),
+    Mutant(
+        "declared",
+        ROLE,
+        "name: guid(vault.id, name, principalId",
+        "name: guid(vault.id, secret, principalId",
+    ),
+    Mutant(
+        "declared once",
+        RESOURCES,
+        "var insightsName =",
+        "var token = 'x'\nvar insightsName =",
+    ),
+    Mutant(
+        "declared once",
+        STORAGE,
+        "output containerUrl",
+        "output containerUrl string = ''\noutput containerUrl",
+    ),
+    Mutant(
+        "used",
+        VAULT,
+        "param workspaceId string",
+        "param workspaceId string\nparam sku string = ''",
+    ),
+    Mutant("used", RESOURCES, "dailyQuotaGb: logDailyQuotaGb", "dailyQuotaGb: 5"),
+    Mutant(
+        "used",
+        NETWORK,
+        "  name: vaultZone",
+        "  name: 'privatelink.vaultcore.azure.net'",
+    ),
+    Mutant(
+        "known functions",
+        STORAGE,
+        "${container.name}'",
+        "${container.name}${account.listKeys().keys[0].value}'",
+    ),
+    Mutant(
+        "known functions",
+        STORAGE,
+        "${container.name}'",
+        "${listKeys(account.id, '2025-06-01').keys[0].value}'",
+    ),
+    Mutant("known functions", MAIN, "@description('LOG_FORMAT')", "@secure()"),
+    Mutant("module parameters", RESOURCES, "    skuName: premiumSku\n", ""),
+    Mutant(
+        "module parameters",
+        RESOURCES,
+        "    skuName: premiumSku\n",
+        "    skuName: premiumSku\n    size: 1\n",
+    ),
+    Mutant(
+        "module parameters",
+        RESOURCES,
+        "'modules/storage.bicep'",
+        "'modules/store.bicep'",
+    ),
+    Mutant(
+        "module parameter types",
+        RESOURCES,
+        "accessModel: keyVaultAccessModel",
+        "accessModel: toLower(keyVaultAccessModel)",
+    ),
+    Mutant(
+        "module parameter types",
+        RESOURCES,
+        "officerType: secretsOfficerType",
+        "officerType: rbacScope == 'vault' ? 'User' : vaultName",
+    ),
+    Mutant(
+        "module parameter types",
+        MAIN,
+        "hostingPlan: hostingPlan",
+        "hostingPlan: '${hostingPlan}'",
+    ),
+    Mutant(
+        "guarded",
+        RESOURCES,
+        "containerName: 'package'",
+        "containerName: network!.outputs.appSubnetId",
+    ),
+    Mutant(
+        "guarded",
+        RESOURCES,
+        "string = 'https://${hostingPlan == 'flex' ? flexApp!.outputs.hostName : premiumApp!.outputs.hostName}'",
+        "string = flexApp!.outputs.hostName",
+    ),
+    Mutant(
+        "no cycle",
+        RESOURCES,
+        "  name: 'monitoring'\n",
+        "  name: 'monitoring'\n  dependsOn: [\n    flexApp\n  ]\n",
+    ),
+    Mutant(
+        "no cycle",
+        RESOURCES,
+        "    accessModel: keyVaultAccessModel",
+        "    accessModel: network!.outputs.appSubnetId",
+    ),
+    Mutant(
+        "no cycle",
+        RESOURCES,
+        "var siteName =",
+        "var tier = siteName\nvar siteName = empty(tier) ? '' :",
+    ),
+    Mutant(
+        "order",
+        RESOURCES,
+        "    assertions\n    monitoring\n    storage\n",
+        "    assertions\n    storage\n",
+    ),
+    Mutant(
+        "order",
+        RESOURCES,
+        "    assertions\n    monitoring\n    vault\n    vaultPolicy\n    vaultRole\n",
+        "    assertions\n    monitoring\n    vault\n    vaultPolicy\n",
+    ),
+    Mutant("order", RESOURCES, "  dependsOn: [\n    vaultModel\n  ]\n", ""),
+    Mutant(
+        "versions",
+        VAULT,
+        "Microsoft.KeyVault/vaults@2026-02-01",
+        "Microsoft.KeyVault/vaults@2023-07-01",
+    ),
+    Mutant(
+        "versions",
+        STORAGE,
+        "storageAccounts@2025-06-01",
+        "storageAccounts@2025-06-01-preview",
+    ),
+    Mutant(
+        "versions",
+        MONITORING,
+        "'Microsoft.Insights/components@",
+        "'Microsoft.Insights/webtests@",
+    ),
+    Mutant("deploys", RESOURCES, "containerName: 'package'", "containerName: true"),
+    Mutant(
+        "deploys",
+        RESOURCES,
+        "Delegation: hostingPlan == 'flex' ? 'Microsoft.App",
+        "Delegation: hostingPlan == 'flex' ? 'Microsoft.Ap",
+    ),
+    Mutant(
+        "deploys",
+        RESOURCES,
+        "== 'flex' ? flexApp!.outputs",
+        "!= 'flex' ? flexApp!.outputs",
+    ),
+];
