@@ -17,6 +17,12 @@ fn rows(document: &str) -> Vec<Vec<&str>> {
 }
 
 #[test]
+fn the_lines_to_copy_are_the_ones_that_the_page_runs() {
+    let lines = include_str!("../../examples/spa/secret.js");
+    assert!(README.contains(&format!("```js\n{lines}```")));
+}
+
+#[test]
 fn every_setting_is_in_a_table() {
     let rows = [rows(README), rows(CONFIGURATION)].concat();
     for setting in SETTINGS {
