@@ -1,5 +1,5 @@
-//! A stand-in for Azure Key Vault, for App Service's managed identity endpoint and for Entra's signing keys, for tests,
-//! benches and the demo.
+//! A stand-in for Azure Key Vault, for App Service's managed identity endpoint and for Entra's signing keys, and one for
+//! the Functions host: for tests, benches and the demo.
 //!
 //! The official Azure SDKs work against it unmodified: real TLS, the authentication challenge, tokens, versions,
 //! soft delete, paging and Key Vault's error shapes. It keeps secrets in memory and protects nothing.
@@ -14,7 +14,8 @@
 //! * `identity`: the token endpoint;
 //! * `issuer`: Entra's metadata and keys, and tokens of every kind for callers;
 //! * `vault`: the vault's side of HTTP; `operations`: what requests do; `paging`, `bundle`, `problem`: the JSON;
-//! * `demo`: the secrets that the demo shows.
+//! * `demo`: the secrets that the demo shows;
+//! * [`functions_host`]: what stands between a caller and a custom handler; `tls_front`: TLS before what has none.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -25,10 +26,12 @@ use std::sync::Arc;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
 
 mod bundle;
 mod demo;
 mod fault;
+pub mod functions_host;
 mod identity;
 mod issuer;
 mod operations;
@@ -40,6 +43,7 @@ mod secret;
 mod state;
 mod store;
 mod tls;
+mod tls_front;
 mod transport;
 mod vault;
 
@@ -48,6 +52,7 @@ pub use fault::{Fault, Target, Times};
 pub use issuer::{EMULATED_DAEMON, EMULATED_SPA, PublicKey};
 pub use record::{Counters, Recorded};
 pub use secret::Secret;
+pub use tls_front::TlsFront;
 
 use state::{Names, Shared, now};
 use transport::{Role, listen};
@@ -61,6 +66,7 @@ pub const EMULATED_VAULT: &str = "emulated-vault";
 /// A running emulator; dropping it stops the listeners with their connections and removes the CA file.
 pub struct Emulator {
     shared: Arc<Shared>,
+    acceptor: TlsAcceptor,
     ca_file: NamedTempFile,
     listeners: [AbortHandle; 2],
 }
@@ -90,10 +96,11 @@ impl Emulator {
         let vault = TcpListener::bind((Ipv4Addr::LOCALHOST, vault_port)).await?;
         let identity = TcpListener::bind((Ipv4Addr::LOCALHOST, identity_port)).await?;
         let shared = Shared::new(Names::new(vault.local_addr()?.port(), identity.local_addr()?.port()));
-        let vault = tokio::spawn(listen(vault, Role::Vault(acceptor), Arc::clone(&shared)));
+        let vault = tokio::spawn(listen(vault, Role::Vault(acceptor.clone()), Arc::clone(&shared)));
         let identity = tokio::spawn(listen(identity, Role::Identity, Arc::clone(&shared)));
         Ok(Self {
             shared,
+            acceptor,
             ca_file,
             listeners: [vault.abort_handle(), identity.abort_handle()],
         })

@@ -98,11 +98,19 @@ pub(crate) enum Role {
 
 /// Accepts connections until the task is aborted; its connections end with it.
 pub(crate) async fn listen(listener: TcpListener, role: Role, shared: Arc<Shared>) {
+    serve_all(listener, |stream| connection(stream, role.clone(), Arc::clone(&shared))).await;
+}
+
+/// Serves each connection in a task of its own until this future is dropped, which ends them all.
+pub(crate) async fn serve_all<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(connection(stream, role.clone(), Arc::clone(&shared)))),
+                Ok((stream, _)) => drop(connections.spawn(serve(stream))),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}

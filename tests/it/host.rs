@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use emulator::functions_host::App;
 use emulator::{Emulator, Secret};
 
 use crate::support::client::{Answer, Request};
 use crate::support::expect::Headers;
-use crate::support::functions::App;
 use crate::support::handler::{EXECUTABLE, Environment, ROOT};
 use crate::support::host::{EXECUTABLE_OVERRIDE, FunctionsHost, KEY, Mode, PUBLIC_NAME};
 use crate::support::{ORIGIN, PATH, SECRET, VALUE};
@@ -279,7 +279,7 @@ async fn an_app_setting_can_name_another_executable() {
 
 #[test]
 fn the_two_functions_share_the_route_and_only_the_preflight_is_anonymous() {
-    let app = App::read(Path::new(ROOT));
+    let app = App::read(Path::new(ROOT)).unwrap();
 
     for (method, name, anonymous) in [
         ("GET", "GetSecret", false),
@@ -295,7 +295,7 @@ fn the_two_functions_share_the_route_and_only_the_preflight_is_anonymous() {
         ] {
             let function = app.find(method, path).unwrap_or_else(|| panic!("{method} {path}"));
             assert_eq!(
-                (function.name.as_str(), function.anonymous),
+                (function.name(), function.is_anonymous()),
                 (name, anonymous),
                 "{method} {path}"
             );

@@ -6,6 +6,7 @@
 )]
 
 mod faults;
+mod functions_host;
 mod issuer;
 mod sdk;
 mod support;

@@ -5,7 +5,6 @@ pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod entra;
 pub(crate) mod expect;
-pub(crate) mod functions;
 pub(crate) mod handler;
 pub(crate) mod host;
 pub(crate) mod raw;

@@ -1,0 +1,97 @@
+// The whole way through the Functions host: its key, and the preflights that the platform answers in the app's place.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { BLOCKED, ask, launch, open, servePages } from "./support/browser.mjs";
+import { Lab, PATH, VALUE } from "./support/lab.mjs";
+
+const MODES = ["forwarding", "proxying"];
+
+const lab = await Lab.start();
+const browser = await launch(lab);
+const LISTED = `http://localhost:${await servePages()}`;
+const OTHER = `http://localhost:${await servePages()}`;
+const withKey = { headers: { "X-Functions-Key": lab.functionKey } };
+after(async () => {
+  await browser.close();
+  await lab.stop();
+});
+
+/** A handler that allows one page, and the address of the host in front of it. */
+async function start(mode, platformCors, settings = {}) {
+  const handler = await lab.handler({ ALLOWED_ORIGINS: LISTED, ...settings });
+  const port = await lab.functionsHost(handler, { mode, platformCors });
+  await lab.forget();
+  return { handler, url: `http://127.0.0.1:${port}${PATH}` };
+}
+
+function assertSecret(answer) {
+  assert.equal(answer.status, 200, JSON.stringify(answer));
+  assert.equal(JSON.parse(answer.text).value, VALUE);
+}
+
+for (const mode of MODES) {
+  test(`${mode}: with its key a page reads the secret, in the header or in the address`, async () => {
+    const { handler, url } = await start(mode);
+    const page = await open(browser, LISTED);
+    assertSecret(await ask(page, url, withKey));
+    assert.deepEqual(handler.methods(), ["OPTIONS", "GET"]);
+    assertSecret(await ask(page, `${url}?code=${lab.functionKey}`));
+    assert.deepEqual(handler.methods(), ["GET"]);
+  });
+
+  test(`${mode}: without its key the host's own refusal is not readable`, async () => {
+    const { handler, url } = await start(mode);
+    const page = await open(browser, LISTED);
+    assert.deepEqual(await ask(page, url), BLOCKED);
+    assert.deepEqual(handler.methods(), []);
+  });
+
+  test(`${mode}: another page is stopped at the preflight, or refused with a simple request`, async () => {
+    const { handler, url } = await start(mode);
+    const page = await open(browser, OTHER);
+    assert.deepEqual(await ask(page, url, withKey), BLOCKED);
+    assert.deepEqual(await ask(page, `${url}?code=${lab.functionKey}`), BLOCKED);
+    assert.deepEqual(handler.methods(), ["OPTIONS", "GET"]);
+    await lab.assertUntouched();
+  });
+
+  test(`${mode}: where the platform answers preflights, an origin in both lists reads the secret`, async () => {
+    const { handler, url } = await start(mode, { origins: [LISTED] });
+    assertSecret(await ask(await open(browser, LISTED), url, withKey));
+    assert.deepEqual(handler.methods(), ["GET"], "the preflight never gets as far as the handler");
+  });
+
+  test(`${mode}: an origin that only the handler lists fails at the platform's preflight`, async () => {
+    const { handler, url } = await start(mode, { origins: [OTHER] });
+    const page = await open(browser, LISTED);
+    assert.deepEqual(await ask(page, url, withKey), BLOCKED);
+    assert.deepEqual(handler.methods(), []);
+    // A request that needs no preflight works: what fails, and when, depends on the page's headers.
+    assertSecret(await ask(page, `${url}?code=${lab.functionKey}`));
+  });
+
+  test(`${mode}: an origin that only the platform lists passes its preflight and gets no secret`, async () => {
+    const { handler, url } = await start(mode, { origins: [LISTED, OTHER] });
+    const answer = await ask(await open(browser, OTHER), url, withKey);
+    // The platform grants what the handler refuses, and so the page can read the refusal.
+    assert.equal(answer.status, 403);
+    assert.equal(JSON.parse(answer.text).error.innererror.code, "OriginNotAllowed");
+    assert.deepEqual(handler.methods(), ["GET"]);
+    await lab.assertUntouched();
+  });
+}
+
+test("credentials need the platform and the handler to agree", async () => {
+  const credentialed = { ...withKey, credentials: "include" };
+  for (const [platform, own, expected] of [
+    [true, "true", 200],
+    [false, "true", "blocked"],
+  ]) {
+    const platformCors = { origins: [LISTED], credentials: platform };
+    const { url } = await start("proxying", platformCors, { ALLOW_CREDENTIALS: own });
+    const answer = await ask(await open(browser, LISTED), url, credentialed);
+    assert.equal(answer.status ?? "blocked", expected, `platform ${platform}, handler ${own}`);
+  }
+});
