@@ -11,6 +11,7 @@
 //! - [`caller`]: Entra tokens to a verified caller.
 //! - [`api`]: a request to its answer; the only map to HTTP.
 //! - [`server`]: connections, limits, drain.
+//! - [`log`]: lines to the standard streams.
 //! - [`command`] and [`check`]: the command line, and `handler check`.
 //!
 //! The binary `handler` ties them together.
@@ -22,6 +23,7 @@ pub mod check;
 pub mod command;
 pub mod config;
 pub mod cors;
+pub mod log;
 pub mod secret;
 pub mod server;
 pub mod vault;

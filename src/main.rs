@@ -17,13 +17,12 @@ use keyvault_cors::caller::Callers;
 use keyvault_cors::command::{Check, Command, USAGE};
 use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat, Sources};
 use keyvault_cors::vault::{Identity, KeyVault, Options};
-use keyvault_cors::{check, server};
+use keyvault_cors::{check, log, server};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{Level, error, info, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -93,7 +92,10 @@ fn serve() -> ExitCode {
     for Finding { setting, message } in &config.warnings {
         warn!(target: LOG, setting, "{message}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_park(log::before_sleep)
+        .build();
     let served = runtime.and_then(|runtime| {
         let served = runtime.block_on(run(config));
         // A name that the system is still looking up would hold the process
@@ -101,13 +103,15 @@ fn serve() -> ExitCode {
         runtime.shutdown_background();
         served
     });
-    match served {
+    let exit = match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(target: LOG, %error, "stopped");
             ExitCode::FAILURE
         }
-    }
+    };
+    log::flush();
+    exit
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -225,25 +229,23 @@ fn unix_time() -> i64 {
     i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Info and below to stdout, warn and error to stderr: the Functions host logs
-/// the first as Information and the second as Error, or as Warning when the
-/// line contains "warn".
+/// Logs to [`StandardStreams`](log::StandardStreams), where the Functions host
+/// takes lines from.
 fn log_to_standard_streams(format: LogFormat, directives: &str) {
-    let writer = io::stderr.with_max_level(Level::WARN).or_else(io::stdout);
     // The SDK logs the vault's URLs at info and below, whatever was asked for.
     let capped = filter_fn(|event| *event.level() <= Level::WARN || event.target().starts_with(LOG));
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(writer)
-        .with_ansi(false)
-        .with_target(false);
+        .with_writer(log::StandardStreams)
+        .with_ansi(false);
     let registry = tracing_subscriber::registry()
         .with(EnvFilter::new(directives))
         .with(capped);
     match format {
-        LogFormat::Text => registry.with(layer).init(),
+        LogFormat::Text => registry.with(layer.event_format(log::Text)).init(),
         LogFormat::Json => registry
             .with(
                 layer
+                    .with_target(false)
                     .json()
                     .flatten_event(true)
                     .with_current_span(false)

@@ -14,7 +14,7 @@ struct Room {
     never: &'static [&'static str],
 }
 
-const ROOMS: [Room; 10] = [
+const ROOMS: [Room; 11] = [
     Room {
         module: "secret",
         siblings: &[],
@@ -74,6 +74,11 @@ const ROOMS: [Room; 10] = [
         module: "server",
         siblings: &[],
         never: &["SystemTime", "serde", "serde_json", "reqwest"],
+    },
+    Room {
+        module: "log",
+        siblings: &[],
+        never: &["async", "tokio", "warp", "hyper", "Instant", "fs"],
     },
     Room {
         module: "check",

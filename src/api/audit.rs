@@ -1,5 +1,6 @@
 //! The one line that every request leaves in the log.
 
+use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 use tracing::info;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 
 use crate::cache::Source;
 use crate::caller::{Caller, CallerError};
-use crate::cors::Origin;
+use crate::cors::{Actual, Decision, OriginError, OriginRefusal, PreflightRefusal};
 use crate::secret::{SecretName, SecretVersion};
 
 /// Longest identifier that is taken over from a header.
@@ -24,6 +25,7 @@ pub(super) struct Entry<'a> {
     headers: &'a HeaderMap,
     request_id: Uuid,
     started: Instant,
+    origin: Option<&'a str>,
     pub(super) name: Option<&'a SecretName>,
     pub(super) version: Option<&'a SecretVersion>,
     pub(super) source: Source,
@@ -35,12 +37,13 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn begin(method: &'a Method, headers: &'a HeaderMap, request_id: Uuid) -> Self {
+    pub(super) fn begin(method: &'a Method, headers: &'a HeaderMap, decision: &Decision, request_id: Uuid) -> Self {
         Self {
             method,
             headers,
             request_id,
             started: Instant::now(),
+            origin: origin(decision, headers),
             name: None,
             version: None,
             source: Source::None,
@@ -79,7 +82,7 @@ impl Drop for Entry<'_> {
             method = method(self.method),
             secret = self.name.map(SecretName::as_str),
             version = self.version.map(SecretVersion::as_str),
-            origin = origin(self.headers),
+            origin = self.origin,
             oid = self.caller.as_ref().and_then(|caller| caller.oid.as_deref()),
             tid = self.caller.as_ref().map(|caller| &*caller.tid),
             client = self.caller.as_ref().and_then(|caller| caller.client.as_deref()),
@@ -106,16 +109,18 @@ fn method(method: &Method) -> &str {
 }
 
 /// The origin, if it is one.
-fn origin(headers: &HeaderMap) -> Option<&str> {
-    let mut lines = headers.get_all(http::header::ORIGIN).iter();
-    let line = lines.next()?;
-    if lines.next().is_some() {
-        return Some("(repeated)");
-    }
-    match Origin::parse(line.as_bytes()) {
-        Ok(_) => line.to_str().ok(),
-        Err(crate::cors::OriginError::Null) => Some("null"),
-        Err(_) => Some("(malformed)"),
+fn origin<'a>(decision: &Decision, headers: &'a HeaderMap) -> Option<&'a str> {
+    let refusal = match decision {
+        Decision::Actual(Actual::Refused(refusal)) | Decision::Preflight(Err(PreflightRefusal::Origin(refusal))) => {
+            Some(refusal)
+        }
+        Decision::Actual(_) | Decision::Preflight(_) => None,
+    };
+    match refusal {
+        Some(OriginRefusal::Repeated) => Some("(repeated)"),
+        Some(OriginRefusal::Malformed(OriginError::Null)) => Some("null"),
+        Some(OriginRefusal::Malformed(_)) => Some("(malformed)"),
+        Some(OriginRefusal::NotListed) | None => headers.get(ORIGIN)?.to_str().ok(),
     }
 }
 
@@ -155,6 +160,7 @@ pub(super) fn client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cors::{AllowedOrigins, Pattern, Policy, RequestHeaders};
 
     fn map(name: &'static str, lines: &[&str]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -166,14 +172,22 @@ mod tests {
 
     #[test]
     fn an_origin_is_logged_only_when_it_is_one() {
+        let origins = AllowedOrigins::Listed {
+            patterns: vec![Pattern::parse("https://allowed.example").unwrap()],
+            credentials: false,
+        };
+        let policy = Policy::new(origins, RequestHeaders::default(), &[], None);
         for (lines, logged) in [
             (&[][..], None),
+            (&["https://allowed.example"], Some("https://allowed.example")),
             (&["https://contoso.com"], Some("https://contoso.com")),
             (&["null"], Some("null")),
             (&["https://user:canary@contoso.com"], Some("(malformed)")),
             (&["https://contoso.com", "https://contoso.com"], Some("(repeated)")),
         ] {
-            assert_eq!(origin(&map("origin", lines)), logged, "{lines:?}");
+            let headers = map("origin", lines);
+            let decision = Decision::Actual(policy.actual(&headers));
+            assert_eq!(origin(&decision, &headers), logged, "{lines:?}");
         }
     }
 

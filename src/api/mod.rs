@@ -41,6 +41,8 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const SECRET_METHODS: &str = "GET, HEAD, OPTIONS";
 const READINESS_METHODS: &str = "GET, HEAD";
+/// Headers of an answer, at most: a 401 has 11, and hyper adds two.
+const MAX_HEADERS: usize = 16;
 
 /// What the API serves, from where, to whom.
 #[derive(Debug)]
@@ -146,13 +148,13 @@ impl<V: Vault> Api<V> {
             return Response::default();
         }
         let request_id = Uuid::new_v4();
-        let mut entry = Entry::begin(method, headers, request_id);
-        entry.name = resource.name();
-        entry.version = resource.version();
         let decision = match resource {
             Resource::Secret(_) => self.cors.decide(method, headers),
             Resource::Readiness | Resource::Unknown => Decision::Actual(self.cors.actual(headers)),
         };
+        let mut entry = Entry::begin(method, headers, &decision, request_id);
+        entry.name = resource.name();
+        entry.version = resource.version();
         let answer = match self.answer(&resource, method, headers, &decision, &mut entry).await {
             Ok(answer) => answer,
             Err(problem) => Answer::Problem(problem),
@@ -279,15 +281,20 @@ impl Answer {
 }
 
 fn empty(status: StatusCode) -> Response {
-    let mut response = Response::default();
-    *response.status_mut() = status;
-    response
+    with_room(status, Response::default())
 }
 
 fn json(status: StatusCode, body: Bytes) -> Response {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
+    let mut response = with_room(status, Response::new(body.into()));
     response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+/// With room for all headers that it will get: growing the map twice on the
+/// way costs more than anything that is put into it.
+fn with_room(status: StatusCode, mut response: Response) -> Response {
+    *response.status_mut() = status;
+    *response.headers_mut() = HeaderMap::with_capacity(MAX_HEADERS);
     response
 }
 

@@ -58,8 +58,41 @@ pub(super) struct Timed<S> {
     seen: u64,
     /// Whether a byte of the next head has arrived.
     head_begun: bool,
-    reading: Option<Pin<Box<Sleep>>>,
-    writing: Option<Pin<Box<Sleep>>>,
+    reading: Deadline,
+    writing: Deadline,
+}
+
+/// When to stop waiting. The timer is kept from one wait to the next and only
+/// ever wakes too early: setting one up and taking it down again costs more
+/// than everything else that is done here for a request.
+#[derive(Debug, Default)]
+struct Deadline {
+    at: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    /// Nothing is waited for.
+    fn clear(&mut self) {
+        self.at = None;
+    }
+
+    /// Ready with an error when `limit` has gone since the wait began, which is
+    /// now if nothing was waited for.
+    fn poll(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let at = *self.at.get_or_insert_with(|| Instant::now() + limit);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() > at {
+            timer.as_mut().reset(at);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= at {
+                return Poll::Ready(io::ErrorKind::TimedOut.into());
+            }
+            timer.as_mut().reset(at);
+        }
+    }
 }
 
 impl<S> Timed<S> {
@@ -69,17 +102,10 @@ impl<S> Timed<S> {
             activity,
             seen: 0,
             head_begun: false,
-            reading: None,
-            writing: None,
+            reading: Deadline::default(),
+            writing: Deadline::default(),
         }
     }
-}
-
-/// Ready with an error when `timer`, started now if it does not run, is up.
-fn expired(timer: &mut Option<Pin<Box<Sleep>>>, limit: Duration, cx: &mut Context<'_>) -> Poll<io::Error> {
-    let sleep = timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
-    ready!(sleep.as_mut().poll(cx));
-    Poll::Ready(io::ErrorKind::TimedOut.into())
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
@@ -89,13 +115,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         if count != this.seen {
             this.seen = count;
             this.head_begun = false;
-            this.reading = None;
+            this.reading.clear();
         }
         let filled = buffer.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
             if buffer.filled().len() > filled && !this.head_begun {
                 this.head_begun = true;
-                this.reading = None;
+                this.reading.clear();
             }
             return Poll::Ready(result);
         }
@@ -105,7 +131,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
             return Poll::Pending;
         }
         let limit = if this.head_begun { HEAD } else { IDLE };
-        expired(&mut this.reading, limit, cx).map(Err)
+        this.reading.poll(limit, cx).map(Err)
     }
 }
 
@@ -113,10 +139,10 @@ impl<S: AsyncWrite + Unpin> Timed<S> {
     /// Bounds how long writing stays pending.
     fn bound<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.writing = None;
+            self.writing.clear();
             return written;
         }
-        expired(&mut self.writing, WRITE, cx).map(Err)
+        self.writing.poll(WRITE, cx).map(Err)
     }
 }
 
