@@ -92,6 +92,9 @@ fn serve() -> ExitCode {
     for Finding { setting, message } in &config.warnings {
         warn!(target: LOG, setting, "{message}");
     }
+    // A worker for each core that this process may use, which is tokio's own
+    // choice: one on an instance with one vCPU, where a second would only take
+    // turns with it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .on_thread_park(log::before_sleep)

@@ -1,7 +1,7 @@
 //! The one line that every request leaves in the log.
 
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 use tracing::info;
 use uuid::Uuid;
@@ -10,6 +10,9 @@ use crate::cache::Source;
 use crate::caller::{Caller, CallerError};
 use crate::cors::{Actual, Decision, OriginError, OriginRefusal, PreflightRefusal};
 use crate::secret::{SecretName, SecretVersion};
+
+const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Longest identifier that is taken over from a header.
 const MAX_ID: usize = 128;
@@ -92,7 +95,7 @@ impl Drop for Entry<'_> {
             cache = self.source.as_str(),
             duration_ms,
             request_id = %self.request_id,
-            invocation_id = last_id(self.headers, "x-azure-functions-invocationid"),
+            invocation_id = invocation_id(self.headers),
             trace_id = trace_id(self.headers),
             "request"
         );
@@ -124,17 +127,17 @@ fn origin<'a>(decision: &Decision, headers: &'a HeaderMap) -> Option<&'a str> {
     }
 }
 
-/// The last line of a header that the Functions host appends to: a client can
-/// send lines of its own in front of it.
-fn last_id<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
-    let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+/// The last one: the Functions host appends it, and a client can send lines of
+/// its own in front.
+fn invocation_id(headers: &HeaderMap) -> Option<&str> {
+    let line = headers.get_all(&INVOCATION_ID).iter().next_back()?.to_str().ok()?;
     let id = line.rsplit(',').next().unwrap_or(line).trim();
     is_id(id).then_some(id)
 }
 
 /// The trace id of a version 00 `traceparent` (W3C Trace Context §3.2.2).
 fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let mut lines = headers.get_all("traceparent").iter();
+    let mut lines = headers.get_all(&TRACE_PARENT).iter();
     let (parent, None) = (lines.next()?.to_str().ok()?, lines.next()) else {
         return None;
     };
@@ -202,7 +205,7 @@ mod tests {
             (&["a\tb"], None),
             (&[""], None),
         ] {
-            assert_eq!(last_id(&map(name, lines), name), id, "{lines:?}");
+            assert_eq!(invocation_id(&map(name, lines)), id, "{lines:?}");
         }
     }
 

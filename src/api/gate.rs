@@ -1,9 +1,12 @@
 //! The gates that look at a request's headers alone, besides CORS.
 
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::problem::Problem;
+
+const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Fetch metadata (W3C, §2): what a browser says it will do with the answer.
 /// A script's cross-origin `fetch` in CORS mode has the empty destination; a
@@ -11,8 +14,8 @@ use super::problem::Problem;
 /// image does not get it, whatever its origin. Requests without these headers
 /// pass: curl and old browsers send none, and the other gates hold for them.
 pub(super) fn fetch_metadata(headers: &HeaderMap) -> Result<(), Problem> {
-    let refused_mode = words(headers, "sec-fetch-mode").any(|word| word == b"navigate" || word == b"no-cors");
-    let other_destination = words(headers, "sec-fetch-dest").any(|word| word != b"empty");
+    let refused_mode = words(headers, &MODE).any(|word| word == b"navigate" || word == b"no-cors");
+    let other_destination = words(headers, &DESTINATION).any(|word| word != b"empty");
     if refused_mode || other_destination {
         return Err(Problem::FetchMetadata);
     }
@@ -20,7 +23,7 @@ pub(super) fn fetch_metadata(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The members of all lines of a header, without the white space around them.
-fn words<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     lines
         .flat_map(|line| line.split(|&b| b == b','))
@@ -56,8 +59,6 @@ fn is_loopback_authority(authority: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderName;
-
     use super::*;
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use once_cell::sync::OnceCell;
 use serde::Serialize;
 
 use crate::caller::CallerError;
@@ -74,63 +75,87 @@ impl Problem {
         }
     }
 
-    /// `error.code` and `error.innererror.code`.
-    fn codes(self) -> (&'static str, Option<&'static str>) {
-        match self {
-            Self::BadParameter(_) => ("BadParameter", None),
-            Self::HostNotAllowed => ("Forbidden", Some("HostNotAllowed")),
-            Self::OriginNotAllowed => ("Forbidden", Some("OriginNotAllowed")),
-            Self::Unauthorized => ("Unauthorized", None),
-            Self::CallerNotAllowed => ("Forbidden", Some("CallerNotAllowed")),
-            Self::AuthorityUnavailable => ("AuthorityUnavailable", None),
-            Self::FetchMetadata => ("Forbidden", Some("FetchMetadata")),
-            Self::PreflightMethod => ("Forbidden", Some("MethodNotAllowed")),
-            Self::PreflightHeaders => ("Forbidden", Some("HeadersNotAllowed")),
-            Self::Unusable(Unusable::Disabled) => ("Forbidden", Some("SecretDisabled")),
-            Self::Unusable(Unusable::Expired) => ("Forbidden", Some("SecretExpired")),
-            Self::Unusable(Unusable::NotYetValid) => ("Forbidden", Some("SecretNotYetValid")),
-            Self::SecretNotFound => ("SecretNotFound", None),
-            Self::NotFound => ("NotFound", None),
-            Self::MethodNotAllowed { .. } => ("MethodNotAllowed", None),
-            Self::Throttled { .. } => ("Throttled", None),
-            Self::VaultAccessDenied => ("VaultAccessDenied", None),
-            Self::VaultUnavailable { .. } => ("VaultUnavailable", None),
-        }
-    }
-
     /// The most specific code: the verdict in the log.
     pub(super) fn verdict(self) -> &'static str {
-        let (code, inner) = self.codes();
-        inner.unwrap_or(code)
+        let text = self.text();
+        text.inner.unwrap_or(text.code)
     }
 
-    fn message(self) -> &'static str {
+    /// What is said about it.
+    fn text(self) -> &'static Text {
+        /// Each is there once, with its body.
+        macro_rules! text {
+            ($code:literal, $message:literal) => {
+                text!(@ $code, None, $message)
+            };
+            ($code:literal, $inner:literal, $message:literal) => {
+                text!(@ $code, Some($inner), $message)
+            };
+            (@ $code:literal, $inner:expr, $message:literal) => {{
+                static TEXT: Text = Text::new($code, $inner, $message);
+                &TEXT
+            }};
+        }
         match self {
-            Self::BadParameter(Malformed::Name) => {
+            Self::BadParameter(Malformed::Name) => text!(
+                "BadParameter",
                 "The name of a secret is 1 to 127 letters, digits and hyphens, not percent-encoded."
-            }
-            Self::BadParameter(Malformed::Version) => {
+            ),
+            Self::BadParameter(Malformed::Version) => text!(
+                "BadParameter",
                 "The version of a secret is 1 to 64 letters and digits, not percent-encoded."
-            }
-            Self::HostNotAllowed => "Without the Functions host only localhost is served.",
-            Self::OriginNotAllowed => "This origin may not read secrets here.",
-            Self::Unauthorized => "An Entra access token for this app is required.",
-            Self::CallerNotAllowed => "This caller may not read secrets here.",
-            Self::AuthorityUnavailable => "Callers cannot be checked now; try again later.",
-            Self::FetchMetadata => {
+            ),
+            Self::HostNotAllowed => text!(
+                "Forbidden",
+                "HostNotAllowed",
+                "Without the Functions host only localhost is served."
+            ),
+            Self::OriginNotAllowed => text!(
+                "Forbidden",
+                "OriginNotAllowed",
+                "This origin may not read secrets here."
+            ),
+            Self::Unauthorized => text!("Unauthorized", "An Entra access token for this app is required."),
+            Self::CallerNotAllowed => text!(
+                "Forbidden",
+                "CallerNotAllowed",
+                "This caller may not read secrets here."
+            ),
+            Self::AuthorityUnavailable => text!(
+                "AuthorityUnavailable",
+                "Callers cannot be checked now; try again later."
+            ),
+            Self::FetchMetadata => text!(
+                "Forbidden",
+                "FetchMetadata",
                 "Secrets are answered to fetch() in CORS mode, not to navigations, frames, images or scripts."
+            ),
+            Self::PreflightMethod => text!(
+                "Forbidden",
+                "MethodNotAllowed",
+                "Only GET and HEAD are allowed across origins."
+            ),
+            Self::PreflightHeaders => text!(
+                "Forbidden",
+                "HeadersNotAllowed",
+                "One of these request headers is not allowed across origins."
+            ),
+            Self::Unusable(Unusable::Disabled) => text!("Forbidden", "SecretDisabled", "The secret is disabled."),
+            Self::Unusable(Unusable::Expired) => text!("Forbidden", "SecretExpired", "The secret has expired."),
+            Self::Unusable(Unusable::NotYetValid) => {
+                text!("Forbidden", "SecretNotYetValid", "The secret is not valid yet.")
             }
-            Self::PreflightMethod => "Only GET and HEAD are allowed across origins.",
-            Self::PreflightHeaders => "One of these request headers is not allowed across origins.",
-            Self::Unusable(Unusable::Disabled) => "The secret is disabled.",
-            Self::Unusable(Unusable::Expired) => "The secret has expired.",
-            Self::Unusable(Unusable::NotYetValid) => "The secret is not valid yet.",
-            Self::SecretNotFound => "There is no such secret here.",
-            Self::NotFound => "There is nothing here; a secret is at /api/secrets/NAME.",
-            Self::MethodNotAllowed { .. } => "This method is not allowed here.",
-            Self::Throttled { .. } => "The vault is asked too often; try again later.",
-            Self::VaultAccessDenied => "The vault refuses the app's identity; its log has the code.",
-            Self::VaultUnavailable { .. } => "The vault cannot be read now; try again later.",
+            Self::SecretNotFound => text!("SecretNotFound", "There is no such secret here."),
+            Self::NotFound => text!("NotFound", "There is nothing here; a secret is at /api/secrets/NAME."),
+            Self::MethodNotAllowed { .. } => text!("MethodNotAllowed", "This method is not allowed here."),
+            Self::Throttled { .. } => text!("Throttled", "The vault is asked too often; try again later."),
+            Self::VaultAccessDenied => text!(
+                "VaultAccessDenied",
+                "The vault refuses the app's identity; its log has the code."
+            ),
+            Self::VaultUnavailable { .. } => {
+                text!("VaultUnavailable", "The vault cannot be read now; try again later.")
+            }
         }
     }
 
@@ -157,16 +182,44 @@ impl Problem {
 
     /// The body, in Key Vault's error shape.
     pub(super) fn body(self) -> Bytes {
-        let (code, inner) = self.codes();
-        let body = ErrorBody {
-            error: ErrorDetail {
-                code,
-                message: self.message(),
-                innererror: inner.map(|code| InnerError { code }),
-            },
-        };
-        // Three static texts cannot fail to serialise.
-        serde_json::to_vec(&body).unwrap_or_default().into()
+        self.text().body()
+    }
+}
+
+/// The words of a problem.
+struct Text {
+    /// `error.code`.
+    code: &'static str,
+    /// `error.innererror.code`.
+    inner: Option<&'static str>,
+    message: &'static str,
+    /// Rendered when it is first sent, and shared from then on.
+    body: OnceCell<Bytes>,
+}
+
+impl Text {
+    const fn new(code: &'static str, inner: Option<&'static str>, message: &'static str) -> Self {
+        Self {
+            code,
+            inner,
+            message,
+            body: OnceCell::new(),
+        }
+    }
+
+    fn body(&self) -> Bytes {
+        let body = self.body.get_or_init(|| {
+            let body = ErrorBody {
+                error: ErrorDetail {
+                    code: self.code,
+                    message: self.message,
+                    innererror: self.inner.map(|code| InnerError { code }),
+                },
+            };
+            // Three static texts cannot fail to serialise.
+            serde_json::to_vec(&body).unwrap_or_default().into()
+        });
+        body.clone()
     }
 }
 

@@ -1,0 +1,102 @@
+//! Everything that was measured, and the medians and ratios of it.
+
+use std::time::Duration;
+
+use crate::http::Scenario;
+use crate::load::{Lane, Load};
+use crate::peer::{Log, Peer};
+use crate::startup::{FirstSecret, Prefetched};
+
+/// The peers that others are compared with.
+pub(crate) const HANDLER: Peer = Peer::Handler(Log::Pipe);
+pub(crate) const NGINX: Peer = Peer::Nginx { access_log: false };
+
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    pub(crate) first_answer: Vec<(Peer, Duration)>,
+    pub(crate) first_secret: Vec<(Peer, FirstSecret)>,
+    pub(crate) prefetched: Vec<Prefetched>,
+    pub(crate) cold_reads: Vec<(Peer, u64)>,
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) memory: Vec<(Peer, Memory)>,
+}
+
+/// Bytes that a server's processes had in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    pub(crate) idle: u64,
+    pub(crate) peak: u64,
+    pub(crate) after: u64,
+}
+
+impl Results {
+    /// The rounds of a peer, if it was measured so.
+    pub(crate) fn rounds(&self, peer: Peer, scenario: Scenario) -> Option<&[Load]> {
+        let lane = self
+            .lanes
+            .iter()
+            .find(|lane| lane.peer == peer && lane.scenario == scenario)?;
+        Some(&lane.rounds)
+    }
+
+    /// The median of one figure of the rounds under load.
+    pub(crate) fn load(&self, peer: Peer, scenario: Scenario, figure: impl Fn(&Load) -> f64) -> f64 {
+        median(self.rounds(peer, scenario).unwrap().iter().map(figure))
+    }
+
+    /// A figure of `peer` by that of `other`: the median of the rounds' ratios, because the machine's pace may change
+    /// from round to round, and changes less within one.
+    pub(crate) fn ratio(&self, peer: Peer, other: Peer, scenario: Scenario, figure: impl Fn(&Load) -> f64) -> f64 {
+        let rounds = self.rounds(peer, scenario).unwrap();
+        let others = self.rounds(other, scenario).unwrap();
+        let pairs = rounds.iter().zip(others);
+        median(pairs.map(|(round, other)| figure(round) / figure(other)))
+    }
+
+    /// Throughput of `peer` by that of `other`, as wrk saw it.
+    pub(crate) fn throughput(&self, peer: Peer, other: Peer, scenario: Scenario) -> f64 {
+        self.ratio(peer, other, scenario, |load| load.requests_per_second)
+    }
+
+    /// The same by the processor time that a request takes, which the load generator's pace does not hide.
+    pub(crate) fn by_core_time(&self, peer: Peer, other: Peer, scenario: Scenario) -> f64 {
+        self.ratio(other, peer, scenario, |load| load.cost_us)
+    }
+
+    /// Median of start to first answer, in milliseconds.
+    pub(crate) fn first_answer_ms(&self, peer: Peer) -> f64 {
+        median(of(peer, &self.first_answer).map(|elapsed| milliseconds(*elapsed)))
+    }
+
+    /// Median of one figure of the starts to the first secret; none for a peer that has no vault.
+    pub(crate) fn first_secret(&self, peer: Peer, figure: impl Fn(&FirstSecret) -> f64) -> Option<f64> {
+        peer.reads_vault()
+            .then(|| median(of(peer, &self.first_secret).map(figure)))
+    }
+
+    pub(crate) fn memory(&self, peer: Peer) -> Memory {
+        *of(peer, &self.memory).next().unwrap()
+    }
+
+    pub(crate) fn cold_reads(&self, peer: Peer) -> Option<u64> {
+        of(peer, &self.cold_reads).next().copied()
+    }
+}
+
+fn of<T>(peer: Peer, pairs: &[(Peer, T)]) -> impl Iterator<Item = &T> {
+    pairs
+        .iter()
+        .filter(move |(other, _)| *other == peer)
+        .map(|(_, value)| value)
+}
+
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    f64::midpoint(low, high)
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
