@@ -220,7 +220,7 @@ var storageAccountName = 'st${token}'
 var makesVault = empty(existingKeyVaultName)
 var vaultName = makesVault ? 'kv-${token}' : existingKeyVaultName
 var vaultResourceGroup = makesVault || empty(existingKeyVaultResourceGroup) ? resourceGroup().name : existingKeyVaultResourceGroup
-var ipRanges = empty(vaultAllowedIpRanges) ? [] : split(vaultAllowedIpRanges, ',')
+var ipRanges = empty(vaultAllowedIpRanges) ? [] : split(replace(vaultAllowedIpRanges, ' ', ''), ',')
 
 // One parameter feeds the handler and the platform's list on Flex Consumption, so the two cannot differ.
 var platformOrigins = split(allowedOrigins, ',')
@@ -266,6 +266,8 @@ module assertions 'modules/assertions.bicep' = {
   params: {
     allowedOriginsAreExactOrThePlanIsPremium: any(hostingPlan == 'premium' || !hasOriginPattern)
     allowedSecretsAreExactOrRbacScopeIsVault: any(rbacScope == 'vault' || !contains(allowedSecrets, '*'))
+    rbacScopeIsVaultOrTheModelIsRbac: any(rbacScope == 'vault' || keyVaultAccessModel == 'rbac')
+    vaultAllowedIpRangesAreEmptyOrVnetIsEnabled: any(empty(vaultAllowedIpRanges) || vnetEnabled)
   }
 }
 
@@ -281,6 +283,7 @@ module monitoring 'modules/monitoring.bicep' = {
     location: location
     tags: tags
     workspaceName: 'log-${token}'
+    auditWorkspaceName: 'log-audit-${token}'
     insightsName: insightsName
     identityName: identity.name
     retentionDays: logRetentionDays
@@ -306,7 +309,7 @@ module vault 'modules/vault.bicep' = if (makesVault) {
     tags: tags
     vaultName: vaultName
     identityName: identity.name
-    workspaceId: monitoring.outputs.workspaceId
+    workspaceId: monitoring.outputs.auditWorkspaceId
     accessModel: keyVaultAccessModel
     purgeProtection: purgeProtection
     isPrivate: vnetEnabled

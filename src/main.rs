@@ -97,7 +97,7 @@ fn serve() -> ExitCode {
     // turns with it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .on_thread_park(log::before_sleep)
+        .on_thread_park(log::before_park)
         .build();
     let served = runtime.and_then(|runtime| {
         let served = runtime.block_on(run(config));

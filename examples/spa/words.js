@@ -21,7 +21,7 @@ const WORDS = {
   AuthorityUnavailable: ["Sign-ins cannot be checked now.", "Try again shortly."],
   VaultAccessDenied: [
     "The vault refuses the app itself.",
-    "The app's managed identity needs the role Key Vault Secrets User.",
+    "The app's managed identity may not read this vault: its access policy (get) or its role is missing.",
   ],
   timeout: ["No answer came in time.", "Try again shortly."],
   "not-built": ["SecretClient has not been bundled yet.", "In the repository run these two, and reload the page:"],

@@ -18,3 +18,15 @@ param allowedSecretsAreExactOrRbacScopeIsVault bool = true
   true
 ])
 param keyVaultAccessModelIsTheExistingVaults bool = true
+
+@description('Access policies are for the whole vault, so rbacScope means nothing with them: set keyVaultAccessModel to rbac, or leave rbacScope alone.')
+@allowed([
+  true
+])
+param rbacScopeIsVaultOrTheModelIsRbac bool = true
+
+@description('Without vnetEnabled the vault is open to every address: set vnetEnabled, or leave vaultAllowedIpRanges empty.')
+@allowed([
+  true
+])
+param vaultAllowedIpRangesAreEmptyOrVnetIsEnabled bool = true

@@ -36,9 +36,9 @@ pub(super) enum Problem {
     /// Something else than `fetch` asks: a navigation, an image, a script.
     FetchMetadata,
     /// A preflight for another method.
-    PreflightMethod,
+    PreflightMethodNotAllowed,
     /// A preflight for other header names.
-    PreflightHeaders,
+    PreflightHeadersNotAllowed,
     /// A secret that the vault has, and that must not be served now.
     Unusable(Unusable),
     /// Not allowed, absent, or a certificate's: one and the same answer.
@@ -64,8 +64,8 @@ impl Problem {
             | Self::OriginNotAllowed
             | Self::CallerNotAllowed
             | Self::FetchMetadata
-            | Self::PreflightMethod
-            | Self::PreflightHeaders
+            | Self::PreflightMethodNotAllowed
+            | Self::PreflightHeadersNotAllowed
             | Self::Unusable(_) => StatusCode::FORBIDDEN,
             Self::SecretNotFound | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -130,12 +130,12 @@ impl Problem {
                 "FetchMetadata",
                 "Secrets are answered to fetch() in CORS mode, not to navigations, frames, images or scripts."
             ),
-            Self::PreflightMethod => text!(
+            Self::PreflightMethodNotAllowed => text!(
                 "Forbidden",
                 "MethodNotAllowed",
                 "Only GET and HEAD are allowed across origins."
             ),
-            Self::PreflightHeaders => text!(
+            Self::PreflightHeadersNotAllowed => text!(
                 "Forbidden",
                 "HeadersNotAllowed",
                 "One of these request headers is not allowed across origins."
@@ -249,8 +249,8 @@ impl From<PreflightRefusal> for Problem {
     fn from(refusal: PreflightRefusal) -> Self {
         match refusal {
             PreflightRefusal::Origin(_) => Self::OriginNotAllowed,
-            PreflightRefusal::Method => Self::PreflightMethod,
-            PreflightRefusal::Headers => Self::PreflightHeaders,
+            PreflightRefusal::Method => Self::PreflightMethodNotAllowed,
+            PreflightRefusal::Headers => Self::PreflightHeadersNotAllowed,
         }
     }
 }

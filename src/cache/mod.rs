@@ -7,9 +7,9 @@
 //! is away, copies are served up to their bound, and it is probed rather than
 //! asked for every request. It never sees HTTP or the configuration.
 //!
-//! A hit takes no lock: it reads `Shared::copies`. Everything else happens
-//! under `Shared::flights`, so that the end of a fetch and a withdrawal have
-//! an order.
+//! A fresh hit takes no lock: it reads `Shared::copies`. Everything else, a
+//! hit that is due for a refresh included, happens under `Shared::flights`, so
+//! that the end of a fetch and a withdrawal have an order.
 
 mod budget;
 mod pilot;
@@ -170,6 +170,8 @@ enum Purpose {
 enum Plan<T> {
     /// Takes this answer, or a copy that may stand in for it.
     Known(VaultError),
+    /// The same, but nothing is known: the read was not begun.
+    Shed(VaultError),
     /// Waits.
     Wait(Landing<T>),
 }
@@ -209,7 +211,7 @@ where
         let shared = &self.shared;
         let now = Instant::now();
         let copy = shared.copies.get(key);
-        let is_stale = copy.as_ref().is_some_and(|copy| now < copy.stale_until);
+        let has_copy = copy.as_ref().is_some_and(|copy| now < copy.stale_until);
         if let Some(copy) = copy
             && now < copy.fresh_until
             && let Some(prepared) = copy.prepared.load_full()
@@ -222,8 +224,9 @@ where
                 source: Source::Hit,
             };
         }
-        match shared.plan(key, Purpose::Caller, is_stale, now) {
+        match shared.plan(key, Purpose::Caller, has_copy, now) {
             Plan::Known(error) => shared.stand_in(key, error, Source::Hit),
+            Plan::Shed(error) => shared.stand_in(key, error, Source::None),
             Plan::Wait(mut landing) => {
                 let landed = timeout_at(now + shared.settings.timeout, landing.wait_for(Option::is_some)).await;
                 let outcome = match landed {
@@ -277,7 +280,7 @@ where
             };
         }
         if purpose == Purpose::Caller && !self.good.contains_key(key) && !flights.budget.take(now) {
-            return Plan::Known(VaultError::Unavailable {
+            return Plan::Shed(VaultError::Unavailable {
                 retry_after: Some(OVER_BUDGET),
             });
         }

@@ -74,7 +74,7 @@ where
     async fn prefetch(self: &Arc<Self>, name: SecretName) -> Result<(), VaultError> {
         let key = SecretKey { name, version: None };
         match self.plan(&key, Purpose::Prefetch, false, Instant::now()) {
-            Plan::Known(error) => Err(error),
+            Plan::Known(error) | Plan::Shed(error) => Err(error),
             Plan::Wait(mut landing) => {
                 let outcome = landing.wait_for(Option::is_some).await;
                 let outcome = outcome.ok().and_then(|outcome| outcome.clone());

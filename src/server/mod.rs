@@ -77,6 +77,8 @@ where
                     drop(permit);
                 });
             }
+            // One connection's end is not an outage.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 // Once, not at every try of an outage.
                 if std::mem::take(&mut accepting) {
@@ -87,9 +89,15 @@ where
         }
     }
     drop(listener);
-    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    let drained = timeout(DRAIN, graceful.shutdown()).await;
+    while let Some(ended) = connections.try_join_next() {
+        report(ended);
+    }
+    if drained.is_err() {
         warn!(open = connections.len(), "stopping with requests still in flight");
     }
+    // Each request that is cut off leaves its line before this returns.
+    connections.shutdown().await;
 }
 
 /// A connection and the permit that it holds while it is open.
@@ -100,8 +108,8 @@ async fn accept(
     let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     // Answers are small and written whole: waiting to fill a packet only
-    // delays them.
-    stream.set_nodelay(true)?;
+    // delays them. A connection that is gone already ends by itself.
+    drop(stream.set_nodelay(true));
     Ok((stream, permit))
 }
 

@@ -3,7 +3,9 @@
 //! hyper has one timeout for the head of a request, and it runs on an idle
 //! connection too. The Functions host keeps idle connections for about a
 //! minute, so that timeout would have to be long, and a client that sends half
-//! a head could hold its connection as long. Here the two are told apart.
+//! a head could hold its connection as long. Here the two are told apart. A
+//! head whose first bytes came together with the request before it counts as
+//! idle until more of it arrives: hyper does not say what it has buffered.
 
 use std::io;
 use std::pin::Pin;
@@ -62,7 +64,7 @@ pub(super) struct Timed<S> {
     writing: Deadline,
 }
 
-/// When to stop waiting. The timer is kept from one wait to the next and only
+/// When to stop waiting. Its timer is kept from one wait to the next and only
 /// ever wakes too early: setting one up and taking it down again costs more
 /// than everything else that is done here for a request.
 #[derive(Debug, Default)]

@@ -75,6 +75,7 @@ async fn draining_is_bounded_however_long_the_vault_takes() {
     let rig = Rig::with(&[("UPSTREAM_TIMEOUT_SECONDS", "60")]).await;
     rig.emulator.script(Target::Vault, Fault::Hang, Times::Always);
 
+    let idle = raw::begin(rig.handler.port(), b"").await;
     let request = tokio::spawn(Request::get(PATH).origin(ORIGIN).try_send(rig.handler.port()));
     until("the vault is being asked", || rig.emulator.counters().connections > 0).await;
     let begun = Instant::now();
@@ -84,6 +85,25 @@ async fn draining_is_bounded_however_long_the_vault_takes() {
     assert_eq!(output.code, Some(0), "{}", output.all());
     assert!(begun.elapsed() < DRAIN, "{:?}", begun.elapsed());
     assert!(request.await.unwrap().is_err(), "it cannot have been answered");
+    // What is cut off is told: the one request, and not the connection that had nothing to do.
+    assert_eq!(
+        output.stdout.matches("verdict=\"Abandoned\"").count(),
+        1,
+        "{}",
+        output.all()
+    );
+    assert!(output.stderr.contains("open=1"), "{}", output.stderr);
+    drop(idle);
+}
+
+#[tokio::test]
+async fn a_line_is_out_although_nothing_follows_it() {
+    let rig = Rig::start().await;
+    let answer = Request::get(PATH).origin(ORIGIN).send(rig.handler.port()).await;
+    let id = answer.header("x-ms-request-id").unwrap();
+
+    // The host ends a handler without a signal before: what is still in memory then is lost.
+    until("the request's line is out", || rig.handler.stdout().contains(id)).await;
 }
 
 #[tokio::test]

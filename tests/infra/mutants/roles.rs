@@ -72,6 +72,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant(
         "narrow roles",
         RESOURCES,
+        "any(rbacScope == 'vault' || keyVaultAccessModel == 'rbac')",
+        "true",
+    ),
+    Mutant(
+        "narrow roles",
+        RESOURCES,
         "vaultRole 'modules/vault-role.bicep' = if (keyVaultAccessModel == 'rbac')",
         "vaultRole 'modules/vault-role.bicep' = if (true)",
     ),

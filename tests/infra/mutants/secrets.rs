@@ -8,8 +8,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant(
         "no secrets",
         MONITORING,
-        "output workspaceId string = workspace.id",
-        "output insights string = insights.properties.ConnectionString\noutput workspaceId string = workspace.id",
+        "output auditWorkspaceId string = auditWorkspace.id",
+        "output insights string = insights.properties.ConnectionString\noutput auditWorkspaceId string = auditWorkspace.id",
     ),
     Mutant(
         "no secrets",

@@ -94,8 +94,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant(
         "azure.yaml",
         AZURE,
-        "          run: scripts/package",
-        "          run: cargo build",
+        "      prepackage:\n        posix:\n          shell: sh\n          run: scripts/package",
+        "      prepackage:\n        posix:\n          shell: sh\n          run: cargo build",
     ),
     Mutant("azure.yaml", AZURE, "module: main", "module: resources"),
 ];

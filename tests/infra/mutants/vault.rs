@@ -1,7 +1,7 @@
 //! Ways to break the rules of `rules/vault.rs`.
 
 use super::Mutant;
-use crate::project::{ASSERTIONS, POLICY, RESOURCES, VAULT};
+use crate::project::{ASSERTIONS, MONITORING, POLICY, RESOURCES, VAULT};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant(
@@ -106,6 +106,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         VAULT,
         "        enabled: true\n",
         "        enabled: false\n",
+    ),
+    Mutant(
+        "vault audit",
+        MONITORING,
+        "output auditWorkspaceId string = auditWorkspace.id",
+        "output auditWorkspaceId string = workspace.id",
+    ),
+    Mutant(
+        "closed vault",
+        RESOURCES,
+        "any(empty(vaultAllowedIpRanges) || vnetEnabled)",
+        "true",
     ),
     Mutant("closed vault", VAULT, "isPrivate ? 'Deny' : 'Allow'", "'Allow'"),
     Mutant(

@@ -13,7 +13,7 @@ mod vault;
 use serde_json::{Value, json};
 
 use crate::deploy::{Deployed, Deployment};
-use crate::project::Project;
+use crate::project::{Project, RESOURCES};
 
 /// What breaks a rule, each with its place. The error is a deployment that Azure would not even begin.
 pub(crate) type Findings = Result<Vec<String>, String>;
@@ -107,6 +107,16 @@ fn all_scenarios(project: &Project) -> Result<Vec<Deployment>, String> {
         }
     }
     Ok(all)
+}
+
+/// A finding, unless one of the assertions refuses these parameters.
+pub(crate) fn refused(project: &Project, more: &Value, what: &str) -> Findings {
+    let is_refused = match deploy(project, more) {
+        Err(error) if error.contains("modules/assertions.bicep") => true,
+        Err(error) => return Err(error),
+        Ok(_) => false,
+    };
+    Ok(unless(is_refused, &format!("{RESOURCES}: {what}")))
 }
 
 /// Finds every resource of `kind`, in every scenario, that does not hold to `holds`. None at all is a finding too.

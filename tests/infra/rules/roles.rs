@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::vault::VAULTS;
-use super::{Findings, GROUP, Rule, deploy, deploy_beside, each, once, scenarios, unless};
+use super::{Findings, GROUP, Rule, deploy, deploy_beside, each, once, refused, scenarios};
 use crate::deploy::{Deployed, Deployment};
 use crate::expr::{Expr, Kind, Piece};
 use crate::project::{Project, RESOURCES};
@@ -170,18 +170,13 @@ fn scopes(project: &Project) -> Findings {
     Ok(once(findings))
 }
 
-/// There is no role on a pattern.
+/// There is no role on a pattern, and with access policies none at all.
 fn pattern(project: &Project) -> Findings {
     let mut more = json!({"keyVaultAccessModel": "rbac", "rbacScope": "secrets", "allowedSecrets": "maps-*"});
-    let refused = match deploy(project, &more) {
-        Err(error) if error.contains("modules/assertions.bicep") => true,
-        Err(error) => return Err(error),
-        Ok(_) => false,
-    };
+    let mut findings = refused(project, &more, "a pattern of secrets is taken with rbacScope secrets")?;
     more["rbacScope"] = Value::from("vault");
     deploy(project, &more)?;
-    Ok(unless(
-        refused,
-        &format!("{RESOURCES}: a pattern of secrets is taken with rbacScope secrets"),
-    ))
+    let policies = json!({"keyVaultAccessModel": "accessPolicy", "rbacScope": "secrets"});
+    findings.extend(refused(project, &policies, "rbacScope is taken with access policies")?);
+    Ok(findings)
 }

@@ -1,5 +1,7 @@
 //! No key and no password anywhere: identities do everything.
 
+use serde_json::json;
+
 use super::{Findings, Rule, each};
 use crate::project::Project;
 
@@ -53,10 +55,12 @@ pub(super) const RULES: &[Rule] = &[
             each(
                 project,
                 "Microsoft.OperationalInsights/workspaces",
-                "quota 5, 30 days, no keys",
+                "quota 5, but for the audit's; 30 days, no keys",
                 |it| {
                     let properties = &it.body["properties"];
-                    properties["workspaceCapping"]["dailyQuotaGb"] == 5
+                    let quota = properties.get("workspaceCapping").map(|it| &it["dailyQuotaGb"]);
+                    let expected = json!(5);
+                    quota == (!it.name.contains("audit")).then_some(&expected)
                         && properties["retentionInDays"] == 30
                         && properties["features"]["disableLocalAuth"] == true
                 },

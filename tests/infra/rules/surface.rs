@@ -297,10 +297,16 @@ fn azure_yaml(project: &Project) -> Findings {
         "    dist: dist",
         "    hooks:",
         "      prebuild:",
-        "          run: scripts/package",
+        "      prepackage:",
     ];
     let missing = expected.iter().filter(|line| !lines.contains(line));
     let mut findings: Vec<String> = missing.map(|line| format!("{AZURE}: no line `{line}`")).collect();
+    // Whichever hook azd runs.
+    let packaging = lines.iter().filter(|line| **line == "          run: scripts/package");
+    findings.extend(unless(
+        packaging.count() == 2,
+        &format!("{AZURE}: a hook does not package"),
+    ));
     let outputs: BTreeSet<&str> = project.file(MAIN).outputs.iter().map(|it| it.name.as_str()).collect();
     let words = project
         .azure

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Findings, Rule, deploy, deploy_beside, each, equal, once, scenarios, unless};
+use super::{Findings, Rule, deploy, deploy_beside, each, equal, once, refused, scenarios, unless};
 use crate::deploy::{Deployed, Deployment};
 use crate::expr::Expr;
 use crate::project::{Project, RESOURCES, VAULT};
@@ -214,7 +214,11 @@ fn audit(project: &Project) -> Findings {
     let deployment = deploy(project, &json!({}))?;
     let vault = deployment.one(VAULTS)?;
     let audit = deployment.one("Microsoft.Insights/diagnosticSettings")?;
-    let workspace = deployment.one("Microsoft.OperationalInsights/workspaces")?;
+    // The one that the app's log cannot fill.
+    let workspace = deployment
+        .all("Microsoft.OperationalInsights/workspaces")
+        .find(|it| it.body["properties"].get("workspaceCapping").is_none())
+        .ok_or("no workspace without a quota")?;
     let properties = &audit.body["properties"];
     Ok(equal(
         &audit.at,
@@ -254,6 +258,9 @@ fn closed(project: &Project) -> Findings {
             ],
         ));
     }
+    // With ranges alone it would look closed.
+    let open = json!({"vnetEnabled": false, "vaultAllowedIpRanges": range});
+    findings.extend(refused(project, &open, "address ranges are taken without a network")?);
     Ok(findings)
 }
 

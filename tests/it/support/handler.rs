@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use emulator::Emulator;
@@ -162,20 +163,48 @@ impl Launch {
     }
 }
 
+/// What a handler says on one of its streams.
+#[derive(Debug)]
+struct Said {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    end: JoinHandle<()>,
+}
+
+impl Said {
+    /// Up to now.
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    /// All of it, once the stream has ended.
+    async fn all(&mut self) -> String {
+        (&mut self.end).await.unwrap();
+        String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
+    }
+}
+
 /// Reads a pipe to its end, so that a handler never blocks on a full one.
-fn collect(mut pipe: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<Vec<u8>> {
-    tokio::spawn(async move {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).await.unwrap();
-        bytes
-    })
+fn collect(mut pipe: impl AsyncRead + Unpin + Send + 'static) -> Said {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let read = Arc::clone(&bytes);
+    let end = tokio::spawn(async move {
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            let n = pipe.read(&mut chunk).await.unwrap();
+            if n == 0 {
+                return;
+            }
+            read.lock().unwrap().extend_from_slice(&chunk[..n]);
+        }
+    });
+    Said { bytes, end }
 }
 
 #[derive(Debug)]
 struct Process {
     child: Child,
-    stdout: JoinHandle<Vec<u8>>,
-    stderr: JoinHandle<Vec<u8>>,
+    stdout: Said,
+    stderr: Said,
 }
 
 impl Process {
@@ -187,8 +216,8 @@ impl Process {
         };
         Output {
             code: status.code(),
-            stdout: String::from_utf8(self.stdout.await.unwrap()).unwrap(),
-            stderr: String::from_utf8(self.stderr.await.unwrap()).unwrap(),
+            stdout: self.stdout.all().await,
+            stderr: self.stderr.all().await,
         }
     }
 }
@@ -243,8 +272,8 @@ impl Handler {
         let begun = Instant::now();
         while Request::get("/").try_send(self.port).await.is_err() {
             if let Some(status) = self.process.child.try_wait().unwrap() {
-                let stdout = String::from_utf8_lossy(&(&mut self.process.stdout).await.unwrap()).into_owned();
-                let stderr = String::from_utf8_lossy(&(&mut self.process.stderr).await.unwrap()).into_owned();
+                let stdout = self.process.stdout.all().await;
+                let stderr = self.process.stderr.all().await;
                 panic!("the handler ended before it was ready: {status}\n{stdout}\n{stderr}");
             }
             assert!(
@@ -253,6 +282,11 @@ impl Handler {
             );
             sleep(Duration::from_millis(25)).await;
         }
+    }
+
+    /// What it has said on stdout up to now.
+    pub(crate) fn stdout(&self) -> String {
+        self.process.stdout.so_far()
     }
 
     /// Sends a signal (`TERM`, `INT`).
