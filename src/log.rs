@@ -4,7 +4,7 @@
 //!
 //! One system call a line would cost more than answering a request from
 //! memory. So a runtime's worker collects the lines that go to stdout, and they
-//! are written together before it parks, or when they have come to [`BATCH`]. A
+//! are written together before it parks, or when they have come to 16 KiB. A
 //! worker parks whenever it has nothing to do: a line waits for the requests
 //! that are ready at the same time, never for time to pass. Lines are lost when
 //! stdout refuses them, and those of the last moment when the process is

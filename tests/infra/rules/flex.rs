@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::app::{CONFIG, PLANS, SITES, premium_app, settings};
-use super::{Findings, ORIGINS, Rule, deploy, equal, unless};
+use super::{Findings, ORIGINS, Rule, deploy, equal, is_refused, unless};
 use crate::expr::Expr;
 use crate::project::{FLEX, Project, RESOURCES};
 
@@ -211,11 +211,7 @@ fn patterns(project: &Project) -> Findings {
         ("premium", "https://*.contoso.com", false, true),
     ] {
         let more = json!({"hostingPlan": plan, "allowedOrigins": origins, "dangerouslyAllowAnyOrigin": any});
-        let refused = match deploy(project, &more) {
-            Ok(_) => false,
-            Err(error) if error.contains("modules/assertions.bicep") => true,
-            Err(error) => return Err(error),
-        };
+        let refused = is_refused(deploy(project, &more))?;
         let what = if taken { "refused" } else { "taken" };
         findings.extend(unless(
             refused != taken,

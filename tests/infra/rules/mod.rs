@@ -13,7 +13,7 @@ mod vault;
 use serde_json::{Value, json};
 
 use crate::deploy::{Deployed, Deployment};
-use crate::project::{Project, RESOURCES};
+use crate::project::{ASSERTIONS, Project, RESOURCES};
 
 /// What breaks a rule, each with its place. The error is a deployment that Azure would not even begin.
 pub(crate) type Findings = Result<Vec<String>, String>;
@@ -109,14 +109,19 @@ fn all_scenarios(project: &Project) -> Result<Vec<Deployment>, String> {
     Ok(all)
 }
 
+/// Whether one of the assertions refuses a deployment; another error stays one.
+pub(crate) fn is_refused(outcome: Result<Deployment, String>) -> Result<bool, String> {
+    match outcome {
+        Ok(_) => Ok(false),
+        Err(error) if error.contains(ASSERTIONS) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// A finding, unless one of the assertions refuses these parameters.
 pub(crate) fn refused(project: &Project, more: &Value, what: &str) -> Findings {
-    let is_refused = match deploy(project, more) {
-        Err(error) if error.contains("modules/assertions.bicep") => true,
-        Err(error) => return Err(error),
-        Ok(_) => false,
-    };
-    Ok(unless(is_refused, &format!("{RESOURCES}: {what}")))
+    let refused = is_refused(deploy(project, more))?;
+    Ok(unless(refused, &format!("{RESOURCES}: {what}")))
 }
 
 /// Finds every resource of `kind`, in every scenario, that does not hold to `holds`. None at all is a finding too.

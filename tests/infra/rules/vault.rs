@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Findings, Rule, deploy, deploy_beside, each, equal, once, refused, scenarios, unless};
+use super::{Findings, Rule, deploy, deploy_beside, each, equal, is_refused, once, refused, scenarios, unless};
 use crate::deploy::{Deployed, Deployment};
 use crate::expr::Expr;
 use crate::project::{Project, RESOURCES, VAULT};
@@ -196,11 +196,7 @@ fn existing_model(project: &Project) -> Findings {
         ("rbac", json!({"enableRbacAuthorization": false}), false),
         ("rbac", json!({}), false),
     ] {
-        let refused = match existing(project, model, &vault) {
-            Ok(_) => false,
-            Err(error) if error.contains("modules/assertions.bicep") => true,
-            Err(error) => return Err(error),
-        };
+        let refused = is_refused(existing(project, model, &vault))?;
         let what = if taken { "refused" } else { "taken" };
         findings.extend(unless(
             refused != taken,
