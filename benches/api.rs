@@ -3,18 +3,20 @@
 
 use std::hint::black_box;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::{HeaderName, Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::Empty;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use keyvault_cors::api::{Api, Served};
 use keyvault_cors::cache::{Cache, Settings};
-use keyvault_cors::cors::{AllowedOrigins, Pattern, Policy, RequestHeaders};
-use keyvault_cors::secret::{AllowList, Attributes, Bundle, SecretKey, SecretName, SecretValue};
+use keyvault_cors::config::{Config, Sources};
+use keyvault_cors::log::Text;
+use keyvault_cors::secret::{Attributes, Bundle, SecretKey, SecretValue};
 use keyvault_cors::vault::{Vault, VaultError};
 use tokio::time::Instant;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
@@ -39,43 +41,39 @@ impl Vault for Constant {
     }
 }
 
-/// The handler's own settings at their defaults.
+/// The handler's own settings at their defaults, as under the Functions host.
 fn api() -> Api<Constant> {
-    let settings = Settings {
-        ttl: Duration::from_hours(24),
-        stale: Duration::from_hours(1),
-        timeout: Duration::from_secs(5),
+    let lookup = |name: &str| {
+        let value = match name {
+            "KEY_VAULT_URL" => "https://my-vault.vault.azure.net",
+            "ALLOWED_SECRETS" => "maps-key",
+            "ALLOWED_ORIGINS" => ORIGIN,
+            "FUNCTIONS_CUSTOMHANDLER_PORT" => "7071",
+            _ => return None,
+        };
+        Some(value.to_owned())
     };
-    let allowed = [
-        "authorization",
-        "x-functions-key",
-        "x-ms-client-request-id",
-        "x-ms-useragent",
-        "traceparent",
-        "tracestate",
-    ];
-    let exposed = [
-        "retry-after",
-        "www-authenticate",
-        "x-ms-client-request-id",
-        "x-ms-request-id",
-    ];
+    let config = Config::from_lookup(&Sources {
+        lookup: &lookup,
+        names: &[],
+        read_file: &|path| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)),
+    });
+    let config = config.unwrap();
+    let settings = Settings {
+        // No refresh is to fall into a measurement.
+        ttl: Duration::from_hours(24),
+        stale: config.cache_stale,
+        timeout: config.upstream_timeout,
+    };
+    let public_host = config.public_host.clone();
     Api {
-        cors: Policy::new(
-            AllowedOrigins::Listed {
-                patterns: vec![Pattern::parse(ORIGIN).unwrap()],
-                credentials: false,
-            },
-            RequestHeaders::new(allowed.map(HeaderName::from_static)),
-            &exposed.map(HeaderName::from_static),
-            Some(600),
-        ),
-        require_origin: true,
-        require_loopback_host: false,
+        cors: config.cors_policy(),
+        require_origin: config.require_origin,
+        require_loopback_host: !config.under_functions_host,
         callers: None,
-        allowed_secrets: AllowList::new([SecretName::parse("maps-key").unwrap()], []),
-        secrets: Cache::new(Constant, settings, |key, bundle| {
-            Served::new(&bundle, key, "localhost:7071")
+        allowed_secrets: config.allowed_secrets,
+        secrets: Cache::new(Constant, settings, move |key, bundle| {
+            Served::new(&bundle, key, &public_host)
         }),
         now: || 1_800_000_000,
     }
@@ -88,7 +86,7 @@ fn log_to_nowhere() {
     tracing_subscriber::registry()
         .with(EnvFilter::new("warn,keyvault_cors=info"))
         .with(capped)
-        .with(fmt::layer().with_writer(io::sink).with_ansi(false).with_target(false))
+        .with(fmt::layer().with_writer(io::sink).with_ansi(false).event_format(Text))
         .init();
 }
 

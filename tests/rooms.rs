@@ -14,6 +14,18 @@ struct Room {
     never: &'static [&'static str],
 }
 
+/// The network, the clock and files.
+const OUTSIDE: [&str; 8] = [
+    "async",
+    "tokio",
+    "warp",
+    "hyper",
+    "reqwest",
+    "SystemTime",
+    "Instant",
+    "fs",
+];
+
 const ROOMS: [Room; 11] = [
     Room {
         module: "secret",
@@ -83,30 +95,12 @@ const ROOMS: [Room; 11] = [
     Room {
         module: "check",
         siblings: &["config", "cors", "secret"],
-        never: &[
-            "async",
-            "tokio",
-            "warp",
-            "hyper",
-            "reqwest",
-            "SystemTime",
-            "Instant",
-            "fs",
-        ],
+        never: &OUTSIDE,
     },
     Room {
         module: "command",
         siblings: &[],
-        never: &[
-            "async",
-            "tokio",
-            "warp",
-            "hyper",
-            "reqwest",
-            "SystemTime",
-            "Instant",
-            "fs",
-        ],
+        never: &OUTSIDE,
     },
 ];
 

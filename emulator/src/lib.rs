@@ -14,7 +14,7 @@
 //! * `identity`: the token endpoint;
 //! * `issuer`: Entra's metadata and keys, and tokens of every kind for callers;
 //! * `vault`: the vault's side of HTTP; `operations`: what requests do; `paging`, `bundle`, `problem`: the JSON;
-//! * `demo`: the secrets that the demo shows;
+//! * `demo`: the secrets that the demo shows; `port`: a port for a handler;
 //! * [`functions_host`]: what stands between a caller and a custom handler; `tls_front`: TLS before what has none.
 
 use std::fmt;
@@ -36,6 +36,7 @@ mod identity;
 mod issuer;
 mod operations;
 mod paging;
+mod port;
 mod problem;
 mod record;
 mod reply;
@@ -50,6 +51,7 @@ mod vault;
 pub use demo::{DEMO_ALLOWED_SECRETS, seed_demo};
 pub use fault::{Fault, Target, Times};
 pub use issuer::{EMULATED_DAEMON, EMULATED_SPA, PublicKey};
+pub use port::ReservedPort;
 pub use record::{Counters, Recorded};
 pub use secret::Secret;
 pub use tls_front::TlsFront;

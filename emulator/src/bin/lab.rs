@@ -22,14 +22,12 @@
 
 use std::error::Error;
 use std::io::{Write, stdin, stdout};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use emulator::functions_host::{App, FunctionsHost, KEY, Mode, PlatformCors};
-use emulator::{Emulator, Fault, Secret, Target, Times, TlsFront};
+use emulator::{Emulator, Fault, ReservedPort, Secret, Target, Times, TlsFront};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -113,7 +111,7 @@ struct Lab {
     emulator: Emulator,
     hosts: Vec<FunctionsHost>,
     fronts: Vec<TlsFront>,
-    reserved: Vec<TcpSocket>,
+    reserved: Vec<ReservedPort>,
 }
 
 #[tokio::main]
@@ -203,13 +201,9 @@ impl Lab {
                 json!({"token": self.emulator.mint(&claims)})
             }
             Command::ReservePort => {
-                // Bound and not listening: the kernel gives the port to no one who asks for a free one, while a handler
-                // that is told to may listen on it all the same.
-                let socket = TcpSocket::new_v4()?;
-                socket.set_reuseaddr(true)?;
-                socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-                let port = socket.local_addr()?.port();
-                self.reserved.push(socket);
+                let reserved = ReservedPort::new()?;
+                let port = reserved.number();
+                self.reserved.push(reserved);
                 json!({"port": port})
             }
             Command::FunctionsHost {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -10,7 +9,6 @@ use std::time::Duration;
 
 use emulator::Emulator;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::net::TcpSocket;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -68,25 +66,17 @@ impl Environment {
     }
 }
 
-/// A local port that nobody else can be given, and that the holder's handler can listen on all the same.
-///
-/// The socket is bound but does not listen: the kernel hands its port to no one who asks for a free one, while a
-/// listener that sets `SO_REUSEADDR`, as tokio's and std's do, may share it.
+/// The emulator's, for tests, where there is always a port.
 #[derive(Debug)]
-pub(crate) struct ReservedPort {
-    socket: TcpSocket,
-}
+pub(crate) struct ReservedPort(emulator::ReservedPort);
 
 impl ReservedPort {
     pub(crate) fn new() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        Self { socket }
+        Self(emulator::ReservedPort::new().unwrap())
     }
 
     pub(crate) fn number(&self) -> u16 {
-        self.socket.local_addr().unwrap().port()
+        self.0.number()
     }
 }
 
