@@ -3,6 +3,8 @@
 //!
 //! In reading order, each module one room:
 //!
+//! - [`host`]: which hosts are this machine.
+//! - [`outbound`]: the one HTTP client.
 //! - [`secret`]: names, values and the bundle; text becomes a type here.
 //! - [`cors`]: who may read an answer; pure.
 //! - [`config`]: settings to a configuration, or every fault at once.
@@ -23,7 +25,9 @@ pub mod check;
 pub mod command;
 pub mod config;
 pub mod cors;
+pub mod host;
 pub mod log;
+pub mod outbound;
 pub mod secret;
 pub mod server;
 pub mod vault;

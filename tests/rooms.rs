@@ -26,7 +26,17 @@ const OUTSIDE: [&str; 8] = [
     "fs",
 ];
 
-const ROOMS: [Room; 11] = [
+const ROOMS: [Room; 13] = [
+    Room {
+        module: "host",
+        siblings: &[],
+        never: &OUTSIDE,
+    },
+    Room {
+        module: "outbound",
+        siblings: &[],
+        never: &["warp", "hyper", "SystemTime", "Instant", "fs"],
+    },
     Room {
         module: "secret",
         siblings: &[],
@@ -44,7 +54,7 @@ const ROOMS: [Room; 11] = [
     },
     Room {
         module: "cors",
-        siblings: &[],
+        siblings: &["host"],
         never: &[
             "async",
             "await",
@@ -59,7 +69,7 @@ const ROOMS: [Room; 11] = [
     },
     Room {
         module: "config",
-        siblings: &["secret", "cors", "caller"],
+        siblings: &["host", "secret", "cors", "caller"],
         never: &["async", "tokio", "warp", "hyper", "SystemTime", "Instant", "fs"],
     },
     Room {
@@ -74,12 +84,12 @@ const ROOMS: [Room; 11] = [
     },
     Room {
         module: "caller",
-        siblings: &[],
+        siblings: &["host", "outbound"],
         never: &["warp", "hyper"],
     },
     Room {
         module: "api",
-        siblings: &["secret", "cors", "cache", "caller", "vault"],
+        siblings: &["host", "secret", "cors", "cache", "caller", "vault"],
         never: &["hyper", "reqwest", "SystemTime", "fs"],
     },
     Room {

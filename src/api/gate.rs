@@ -3,7 +3,10 @@
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use url::Host;
+
 use super::problem::Problem;
+use crate::host;
 
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -50,11 +53,7 @@ fn is_loopback_authority(authority: &str) -> bool {
     let Ok(authority) = authority.parse::<http::uri::Authority>() else {
         return false;
     };
-    let host = authority.host().to_ascii_lowercase();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    Host::parse(authority.host()).is_ok_and(|host| host::is_loopback(&host))
 }
 
 #[cfg(test)]

@@ -9,12 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jsonwebtoken::DecodingKey;
-use once_cell::sync::OnceCell;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
-use url::{Host, Url};
+use url::Url;
+
+use crate::host;
+use crate::outbound::{self, OutboundError};
 
 /// Age at which keys are refreshed in the background.
 const REFRESH_AFTER: Duration = Duration::from_hours(1);
@@ -231,28 +235,38 @@ impl Keys {
             .unwrap_or(Err("no answer within UPSTREAM_TIMEOUT_SECONDS"))
     }
 
+    /// The HTTP client, built at its first use on a thread where loading certificates may block.
+    async fn client(&self) -> Result<&reqwest::Client, &'static str> {
+        let options = outbound::Options {
+            connect_timeout: self.timeout,
+            proxy: self.base.host().is_none_or(|host| !host::is_loopback(&host)),
+        };
+        let building = async move {
+            let built = spawn_blocking(move || outbound::client(options)).await;
+            built
+                .ok()
+                .and_then(Result::ok)
+                .ok_or("the TLS client could not be built")
+        };
+        self.client.get_or_try_init(|| building).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<Option<T>, &'static str> {
-        let client = self.client.get_or_try_init(|| {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .map_err(|_| "the TLS client could not be built")
-        })?;
+        let client = self.client().await?;
         let answer = client.get(url).send().await;
-        let mut answer = answer.map_err(|_| "it cannot be reached, or its certificate is not trusted")?;
+        let answer = answer.map_err(|_| "it cannot be reached, or its certificate is not trusted")?;
         if answer.status() == reqwest::StatusCode::NOT_FOUND {
             return Ok(None);
         }
         if answer.status() != reqwest::StatusCode::OK {
             return Err("it answered with another status than 200");
         }
-        let mut document = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|_| "its answer broke off")? {
-            if document.len() + chunk.len() > MAX_DOCUMENT {
-                return Err("its answer is too large");
-            }
-            document.extend_from_slice(&chunk);
-        }
+        let document = outbound::read_body(answer, MAX_DOCUMENT)
+            .await
+            .map_err(|error| match error {
+                OutboundError::TooLarge => "its answer is too large",
+                OutboundError::Broken | OutboundError::Client => "its answer broke off",
+            })?;
         serde_json::from_slice(&document)
             .map(Some)
             .map_err(|_| "its answer is not the document asked for")
@@ -264,18 +278,8 @@ impl Keys {
 fn may_have_keys(jwks: &Url, authority: &Url) -> bool {
     match jwks.scheme() {
         "https" => true,
-        "http" => is_loopback(authority) && jwks.host() == authority.host(),
+        "http" => authority.host().is_some_and(|host| host::is_loopback(&host)) && jwks.host() == authority.host(),
         _ => false,
-    }
-}
-
-/// Whether a URL's host is this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(domain)) => domain == "localhost" || domain.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

@@ -20,7 +20,6 @@ use serde::Deserialize;
 use thiserror::Error;
 use url::Url;
 
-pub use self::keys::is_loopback as is_loopback_url;
 use self::keys::{Keys, NoKey, SigningKey, Version};
 
 /// How far clocks may be apart, in seconds.

@@ -7,7 +7,8 @@ use url::Url;
 
 use super::is_guid;
 use super::reader::{Reader, elements};
-use crate::caller::{Rules, is_loopback_url};
+use crate::caller::Rules;
+use crate::host;
 
 const TENANT: &str = "ENTRA_TENANT_ID";
 const AUDIENCE: &str = "ENTRA_AUDIENCE";
@@ -214,7 +215,7 @@ fn parse_authority(text: &str) -> Result<Url, String> {
     }
     match url.scheme() {
         "https" => Ok(url),
-        "http" if is_loopback_url(&url) => Ok(url),
+        "http" if url.host().is_some_and(|host| host::is_loopback(&host)) => Ok(url),
         _ => Err(
             "keys that came over plain http could be anybody's; write https (http is for a stand-in on this machine)"
                 .into(),

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::reader::Reader;
-use crate::caller::is_loopback_url;
+use crate::host;
 
 const NAME: &str = "KEY_VAULT_URL";
 
@@ -62,7 +62,7 @@ impl VaultUrl {
         }
         let url = Url::parse(text).map_err(|_| format!("it is not a URL; {FORM}"))?;
         let host = url.host().ok_or_else(|| format!("it has no host; {FORM}"))?;
-        let loopback = is_loopback_url(&url);
+        let loopback = host::is_loopback(&host);
         let host = host.to_string();
         if !url.username().is_empty() || url.password().is_some() {
             return Err(format!("it has a user name or password in front of the host; {FORM}"));

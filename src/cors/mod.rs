@@ -1,7 +1,6 @@
 //! The CORS decision: (policy, method, headers) → who may read the answer.
 //!
-//! A pure module. It would give the same answer on Mars: no clock, log,
-//! environment, network or web framework. Everything that can be wrong about a
+//! Pure: no clock, log, environment, network or web framework. Everything that can be wrong about a
 //! policy is found when it is built, so that a request cannot fail, only be
 //! allowed or refused. The terms are the Fetch standard's (§3.3, "CORS
 //! protocol"), those of header fields RFC 9110's.
@@ -18,7 +17,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use self::headers::RequestHeaders;
-pub use self::origin::{HostKind, Origin, OriginError, Scheme};
+pub use self::origin::{Origin, OriginError, Scheme};
 use self::pattern::OriginSet;
 pub use self::pattern::{Pattern, PatternError};
 

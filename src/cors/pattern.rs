@@ -6,7 +6,10 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::origin::{self, HostKind, MAX_HOST, Origin, OriginError, Scheme};
+use url::Host;
+
+use super::origin::{self, MAX_HOST, Origin, OriginError, Scheme};
+use crate::host;
 
 /// Why a text is not an origin pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -64,10 +67,10 @@ impl Pattern {
         if host.contains('*') {
             return Err(PatternError::Wildcard);
         }
-        let kind = origin::host_kind(host)?;
+        let parsed = origin::parse_host(host)?;
         // An address has no subdomains, and a host below one of 252 characters
         // or more would be longer than any host can be.
-        if subdomains && (kind != HostKind::Domain || host.len() + 2 > MAX_HOST) {
+        if subdomains && (!matches!(parsed, Host::Domain(_)) || host.len() + 2 > MAX_HOST) {
             return Err(PatternError::Wildcard);
         }
         let ports = match port {
@@ -111,15 +114,15 @@ impl Pattern {
 
     /// Whether every origin that matches is on this machine.
     pub fn is_loopback(&self) -> bool {
-        origin::host_kind(&self.host).is_ok_and(|kind| origin::is_loopback_host(&self.host, kind))
+        origin::parse_host(&self.host).is_ok_and(|host| host::is_loopback(&host))
     }
 
     /// Whether it stands for `origin`.
     pub fn matches(&self, origin: &Origin<'_>) -> bool {
         let host = if self.subdomains {
-            origin.kind == HostKind::Domain && is_below(origin.host, &self.host)
+            matches!(origin.host, Host::Domain(name) if is_below(name, &self.host))
         } else {
-            *origin.host == *self.host
+            *origin.host_text == *self.host
         };
         host && self.rule().accepts(origin)
     }
@@ -213,11 +216,14 @@ impl OriginSet {
                     .any(|rule| rule.subdomains == subdomains && rule.accepts(origin))
             })
         };
-        if accepted(origin.host, false) {
+        if accepted(origin.host_text, false) {
             return true;
         }
         // An address has dots but no domains above it.
-        self.wildcards && origin.kind == HostKind::Domain && parents(origin.host).any(|parent| accepted(parent, true))
+        match origin.host {
+            Host::Domain(name) if self.wildcards => parents(name).any(|parent| accepted(parent, true)),
+            _ => false,
+        }
     }
 }
 
