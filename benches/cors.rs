@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use keyvault_cors::cors::{Actual, AllowedOrigins, Decision, Pattern, Policy, RequestHeaders};
+use keyvault_cors::cors::{Actual, AllowedOrigins, Decision, Options, Pattern, Policy};
 
 /// Allows `https://app-N.contoso.com` for N below `origins`, or the subdomains of each.
 fn policy(origins: usize, wildcards: bool) -> Policy {
@@ -17,15 +17,15 @@ fn policy(origins: usize, wildcards: bool) -> Policy {
         "x-ms-client-request-id",
         "traceparent",
     ];
-    Policy::new(
-        AllowedOrigins::Listed {
+    Policy::new(Options {
+        origins: AllowedOrigins::Listed {
             patterns: patterns.collect(),
             credentials: true,
         },
-        RequestHeaders::new(names.map(HeaderName::from_static)),
-        &[HeaderName::from_static("retry-after")],
-        Some(600),
-    )
+        request_headers: names.map(HeaderName::from_static).to_vec(),
+        exposed_headers: vec![HeaderName::from_static("retry-after")],
+        max_age: Some(600),
+    })
 }
 
 fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {

@@ -11,7 +11,7 @@ mod invariants;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use keyvault_cors::cors;
-use keyvault_cors::cors::{AllowedOrigins, Decision, Origin, Pattern, Policy, RequestHeaders};
+use keyvault_cors::cors::{AllowedOrigins, Decision, Options, Origin, Pattern, Policy};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -182,7 +182,7 @@ proptest! {
         let matches = Origin::parse(origin.as_bytes())
             .is_ok_and(|origin| patterns.iter().any(|pattern| pattern.matches(&origin)));
         let origins = AllowedOrigins::Listed { patterns, credentials: false };
-        let policy = Policy::new(origins, RequestHeaders::default(), &[], None);
+        let policy = Policy::new(Options { origins, request_headers: Vec::new(), exposed_headers: Vec::new(), max_age: None });
         let Ok(value) = HeaderValue::from_bytes(origin.as_bytes()) else { return Ok(()) };
         let headers = HeaderMap::from_iter([(http::header::ORIGIN, value)]);
         let Decision::Actual(actual) = policy.decide(&Method::GET, &headers) else { unreachable!("not a preflight") };

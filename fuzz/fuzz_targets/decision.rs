@@ -5,6 +5,8 @@
 
 #[path = "../../src/cors/mod.rs"]
 mod cors;
+#[path = "../../src/host.rs"]
+mod host;
 #[path = "../invariants.rs"]
 mod invariants;
 

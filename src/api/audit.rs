@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::cache::Source;
 use crate::caller::{Caller, CallerError};
-use crate::cors::{Actual, Decision, OriginError, OriginRefusal, PreflightRefusal};
+use crate::cors::{Actual, Decision, OriginError, OriginRefusal, Unmet};
 use crate::secret::{SecretName, SecretVersion};
 
 const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
@@ -35,12 +35,14 @@ pub(super) struct Entry<'a> {
     pub(super) caller: Option<Caller>,
     /// What a caller was refused for.
     reason: Option<&'static str>,
+    /// What a preflight asks for and does not get.
+    pub(super) unmet: Option<Unmet<'a>>,
     /// `None` until there is an answer.
     answer: Option<(&'static str, StatusCode)>,
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn begin(method: &'a Method, headers: &'a HeaderMap, decision: &Decision, request_id: Uuid) -> Self {
+    pub(super) fn begin(method: &'a Method, headers: &'a HeaderMap, decision: &Decision<'_>, request_id: Uuid) -> Self {
         Self {
             method,
             headers,
@@ -52,6 +54,7 @@ impl<'a> Entry<'a> {
             source: Source::None,
             caller: None,
             reason: None,
+            unmet: None,
             answer: None,
         }
     }
@@ -73,6 +76,10 @@ impl<'a> Entry<'a> {
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
+        let refused = match &self.unmet {
+            Some(Unmet::Headers(names)) => Some(names.join(",")),
+            Some(Unmet::Method) | None => None,
+        };
         let function = if self.method == Method::OPTIONS {
             "Preflight"
         } else {
@@ -90,6 +97,7 @@ impl Drop for Entry<'_> {
             tid = self.caller.as_ref().map(|caller| &*caller.tid),
             client = self.caller.as_ref().and_then(|caller| caller.client.as_deref()),
             reason = self.reason,
+            refused,
             verdict = self.answer.map_or("Abandoned", |(verdict, _)| verdict),
             status = self.answer.map(|(_, status)| status.as_u16()),
             cache = self.source.as_str(),
@@ -112,11 +120,9 @@ fn method(method: &Method) -> &str {
 }
 
 /// The origin, if it is one.
-fn origin<'a>(decision: &Decision, headers: &'a HeaderMap) -> Option<&'a str> {
+fn origin<'a>(decision: &Decision<'_>, headers: &'a HeaderMap) -> Option<&'a str> {
     let refusal = match decision {
-        Decision::Actual(Actual::Refused(refusal)) | Decision::Preflight(Err(PreflightRefusal::Origin(refusal))) => {
-            Some(refusal)
-        }
+        Decision::Actual(Actual::Refused(refusal)) | Decision::Preflight(Err(refusal)) => Some(refusal),
         Decision::Actual(_) | Decision::Preflight(_) => None,
     };
     match refusal {
@@ -163,7 +169,7 @@ pub(super) fn client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cors::{AllowedOrigins, Pattern, Policy, RequestHeaders};
+    use crate::cors::{AllowedOrigins, Options, Pattern, Policy};
 
     fn map(name: &'static str, lines: &[&str]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -179,7 +185,12 @@ mod tests {
             patterns: vec![Pattern::parse("https://allowed.example").unwrap()],
             credentials: false,
         };
-        let policy = Policy::new(origins, RequestHeaders::default(), &[], None);
+        let policy = Policy::new(Options {
+            origins,
+            request_headers: Vec::new(),
+            exposed_headers: Vec::new(),
+            max_age: None,
+        });
         for (lines, logged) in [
             (&[][..], None),
             (&["https://allowed.example"], Some("https://allowed.example")),

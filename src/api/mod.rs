@@ -30,7 +30,7 @@ use self::problem::Problem;
 use self::route::Route;
 use crate::cache::Cache;
 use crate::caller::Callers;
-use crate::cors::{Actual, Decision, Policy};
+use crate::cors::{Actual, Decision, Policy, Unmet};
 use crate::secret::{AllowList, Malformed, SecretKey, SecretName, SecretVersion};
 use crate::vault::Vault;
 
@@ -69,8 +69,11 @@ pub struct Api<V> {
 enum Answer {
     /// 200 with a secret bundle.
     Secret(Bytes),
-    /// 204: an allowed preflight.
-    Preflight,
+    /// 204: a preflight of an allowed origin.
+    Preflight {
+        /// What the log says of it: what the answer does not have.
+        verdict: &'static str,
+    },
     /// 204: an OPTIONS that is no preflight.
     Options,
     /// Everything else.
@@ -172,13 +175,13 @@ impl<V: Vault> Api<V> {
         response
     }
 
-    async fn answer(
+    async fn answer<'a>(
         &self,
         resource: &Resource,
         method: &Method,
-        headers: &HeaderMap,
-        decision: &Decision,
-        entry: &mut Entry<'_>,
+        headers: &'a HeaderMap,
+        decision: &Decision<'_>,
+        entry: &mut Entry<'a>,
     ) -> Result<Answer, Problem> {
         let key = match resource {
             Resource::Secret(key) => key,
@@ -190,8 +193,16 @@ impl<V: Vault> Api<V> {
             }
         };
         let origin = match decision {
-            Decision::Preflight(Ok(_)) => return Ok(Answer::Preflight),
-            Decision::Preflight(Err(refusal)) => return Err((*refusal).into()),
+            Decision::Preflight(Ok(_)) => {
+                entry.unmet = self.cors.unmet(headers);
+                let verdict = match entry.unmet {
+                    None => "Allowed",
+                    Some(Unmet::Method) => "MethodNotAllowed",
+                    Some(Unmet::Headers(_)) => "HeadersNotAllowed",
+                };
+                return Ok(Answer::Preflight { verdict });
+            }
+            Decision::Preflight(Err(_)) => return Err(Problem::OriginNotAllowed),
             Decision::Actual(origin) => origin,
         };
         if method == Method::OPTIONS {
@@ -215,7 +226,7 @@ impl<V: Vault> Api<V> {
     }
 
     /// The gates that need no name.
-    fn gates(&self, origin: &Actual, headers: &HeaderMap) -> Result<(), Problem> {
+    fn gates(&self, origin: &Actual<'_>, headers: &HeaderMap) -> Result<(), Problem> {
         if self.require_loopback_host {
             gate::loopback_host(headers)?;
         }
@@ -249,7 +260,8 @@ impl<V: Vault> Api<V> {
 impl Answer {
     fn verdict(&self) -> &'static str {
         match self {
-            Self::Secret(_) | Self::Preflight => "Allowed",
+            Self::Secret(_) => "Allowed",
+            Self::Preflight { verdict } => verdict,
             Self::Options => "Options",
             Self::Problem(problem) => problem.verdict(),
         }
@@ -258,7 +270,7 @@ impl Answer {
     fn into_response(self) -> Response {
         match self {
             Self::Secret(body) => json(StatusCode::OK, body),
-            Self::Preflight => empty(StatusCode::NO_CONTENT),
+            Self::Preflight { .. } => empty(StatusCode::NO_CONTENT),
             Self::Options => {
                 let mut response = empty(StatusCode::NO_CONTENT);
                 response

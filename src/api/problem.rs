@@ -8,7 +8,6 @@ use once_cell::sync::OnceCell;
 use serde::Serialize;
 
 use crate::caller::CallerError;
-use crate::cors::PreflightRefusal;
 use crate::secret::{Malformed, Unusable};
 use crate::vault::VaultError;
 
@@ -35,10 +34,6 @@ pub(super) enum Problem {
     AuthorityUnavailable,
     /// Something else than `fetch` asks: a navigation, an image, a script.
     FetchMetadata,
-    /// A preflight for another method.
-    PreflightMethodNotAllowed,
-    /// A preflight for other header names.
-    PreflightHeadersNotAllowed,
     /// A secret that the vault has, and that must not be served now.
     Unusable(Unusable),
     /// Not allowed, absent, or a certificate's: one and the same answer.
@@ -64,8 +59,6 @@ impl Problem {
             | Self::OriginNotAllowed
             | Self::CallerNotAllowed
             | Self::FetchMetadata
-            | Self::PreflightMethodNotAllowed
-            | Self::PreflightHeadersNotAllowed
             | Self::Unusable(_) => StatusCode::FORBIDDEN,
             Self::SecretNotFound | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -129,16 +122,6 @@ impl Problem {
                 "Forbidden",
                 "FetchMetadata",
                 "Secrets are answered to fetch() in CORS mode, not to navigations, frames, images or scripts."
-            ),
-            Self::PreflightMethodNotAllowed => text!(
-                "Forbidden",
-                "MethodNotAllowed",
-                "Only GET and HEAD are allowed across origins."
-            ),
-            Self::PreflightHeadersNotAllowed => text!(
-                "Forbidden",
-                "HeadersNotAllowed",
-                "One of these request headers is not allowed across origins."
             ),
             Self::Unusable(Unusable::Disabled) => text!("Forbidden", "SecretDisabled", "The secret is disabled."),
             Self::Unusable(Unusable::Expired) => text!("Forbidden", "SecretExpired", "The secret has expired."),
@@ -241,16 +224,6 @@ impl From<&CallerError> for Problem {
             CallerError::Unauthorized(_) => Self::Unauthorized,
             CallerError::NotAllowed(_) => Self::CallerNotAllowed,
             CallerError::AuthorityUnavailable => Self::AuthorityUnavailable,
-        }
-    }
-}
-
-impl From<PreflightRefusal> for Problem {
-    fn from(refusal: PreflightRefusal) -> Self {
-        match refusal {
-            PreflightRefusal::Origin(_) => Self::OriginNotAllowed,
-            PreflightRefusal::Method => Self::PreflightMethodNotAllowed,
-            PreflightRefusal::Headers => Self::PreflightHeadersNotAllowed,
         }
     }
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::cache::Settings;
-use crate::cors::{AllowedOrigins, Pattern, RequestHeaders};
+use crate::cors::{AllowedOrigins, Options, Pattern};
 use crate::secret::{Attributes, Bundle, SecretName, SecretValue};
 use crate::vault::VaultError;
 
@@ -44,15 +44,15 @@ const KEEP_NOTHING: Settings = Settings {
 
 fn api(vault: Scripted) -> Api<Scripted> {
     Api {
-        cors: Policy::new(
-            AllowedOrigins::Listed {
+        cors: Policy::new(Options {
+            origins: AllowedOrigins::Listed {
                 patterns: vec![Pattern::parse("https://contoso.com").unwrap()],
                 credentials: false,
             },
-            RequestHeaders::default(),
-            &[],
-            None,
-        ),
+            request_headers: Vec::new(),
+            exposed_headers: Vec::new(),
+            max_age: None,
+        }),
         require_origin: true,
         require_loopback_host: false,
         callers: None,

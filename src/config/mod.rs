@@ -30,7 +30,7 @@ pub use self::reader::Finding;
 use self::reader::Reader;
 pub use self::vault_url::VaultUrl;
 use crate::caller::Rules;
-use crate::cors::{AllowedOrigins, Policy, RequestHeaders};
+use crate::cors::{self, AllowedOrigins, Policy};
 use crate::secret::AllowList;
 
 /// Port when the Functions host does not give one: what `func start` serves on.
@@ -192,12 +192,12 @@ impl Config {
 
     /// The CORS policy, ready for requests.
     pub fn cors_policy(&self) -> Policy {
-        Policy::new(
-            self.origins.clone(),
-            RequestHeaders::new(self.request_headers.iter().cloned()),
-            &self.exposed_headers,
-            self.preflight_max_age,
-        )
+        Policy::new(cors::Options {
+            origins: self.origins.clone(),
+            request_headers: self.request_headers.clone(),
+            exposed_headers: self.exposed_headers.clone(),
+            max_age: self.preflight_max_age,
+        })
     }
 }
 

@@ -1,46 +1,54 @@
 //! The CORS decision: (policy, method, headers) → who may read the answer.
 //!
-//! Pure: no clock, log, environment, network or web framework. Everything that can be wrong about a
-//! policy is found when it is built, so that a request cannot fail, only be
-//! allowed or refused. The terms are the Fetch standard's (§3.3, "CORS
-//! protocol"), those of header fields RFC 9110's.
+//! Pure: no clock, log, environment, network or web framework. Everything that can be wrong about a policy is found
+//! when it is built, so that a request cannot fail, only be allowed or refused. The terms are the Fetch standard's
+//! (§3.3, "CORS protocol"), those of header fields RFC 9110's.
 
-mod headers;
 mod origin;
 mod pattern;
+mod preflight;
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-pub use self::headers::RequestHeaders;
 pub use self::origin::{Origin, OriginError, Scheme};
-use self::pattern::OriginSet;
-pub use self::pattern::{Pattern, PatternError};
+pub use self::pattern::{OriginSet, Pattern, PatternError};
+use self::preflight::PreflightAnswer;
+pub use self::preflight::Unmet;
 
-/// `Vary` of an answer to a preflight: the three fields that it depends on.
-const VARY_PREFLIGHT: HeaderValue =
-    HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
-/// `Vary` of every other answer. It is sent to requests without `Origin` too:
-/// a cache that stored their answer would give it to a cross-origin one.
+/// `Vary` of every answer but a preflight's. It is sent to requests without `Origin` too: a cache that stored their
+/// answer would give it to a cross-origin one.
 const VARY_ACTUAL: HeaderValue = HeaderValue::from_static("Origin");
 
 const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 
-/// The origins that may read answers. A wildcard with credentials cannot be
-/// expressed: browsers refuse it (Fetch §3.3.3), and reflecting every origin
-/// instead would hand the user's session to every page.
+/// What a policy is built from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The origins that may read answers.
+    pub origins: AllowedOrigins,
+    /// The request headers that scripts may send.
+    pub request_headers: Vec<HeaderName>,
+    /// The response headers that scripts may read.
+    pub exposed_headers: Vec<HeaderName>,
+    /// Seconds for which browsers may keep a preflight's answer; `None` leaves the header out, so that browsers use
+    /// their own default (5 s, Fetch §4.9).
+    pub max_age: Option<u32>,
+}
+
+/// The origins that may read answers. A wildcard with credentials cannot be expressed: browsers refuse it (Fetch
+/// §3.3.3), and reflecting every origin instead would hand the user's session to every page.
 #[derive(Clone, Debug)]
 pub enum AllowedOrigins {
     /// Every origin but `null` and the malformed; answers say `*`.
     Any,
     /// The origins that one of the patterns matches.
     Listed {
-        /// What is allowed.
+        /// What is allowed; none allows no origin.
         patterns: Vec<Pattern>,
         /// Whether requests may carry credentials.
         credentials: bool,
@@ -52,6 +60,14 @@ impl AllowedOrigins {
     pub fn with_credentials(&self) -> bool {
         matches!(self, Self::Listed { credentials: true, .. })
     }
+
+    /// The pattern that allows `origin`; `None` where no pattern does, or none is needed.
+    pub fn matching(&self, origin: &Origin<'_>) -> Option<&Pattern> {
+        match self {
+            Self::Any => None,
+            Self::Listed { patterns, .. } => patterns.iter().find(|pattern| pattern.matches(origin)),
+        }
+    }
 }
 
 /// A CORS policy, ready for requests.
@@ -60,34 +76,38 @@ pub struct Policy {
     /// `None` allows any origin.
     origins: Option<OriginSet>,
     credentials: bool,
-    request_headers: RequestHeaders,
     exposed: Option<HeaderValue>,
-    max_age: Option<HeaderValue>,
+    preflight: PreflightAnswer,
 }
 
-/// What a request may do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// The request is a CORS-preflight request.
-    Preflight(Result<PreflightGrant, PreflightRefusal>),
+/// The verdict on a request, which borrows from its headers.
+#[derive(Clone, Debug)]
+pub enum Decision<'a> {
+    /// The request is a CORS-preflight request: an allowed origin gets one answer, whatever it asks for.
+    Preflight(Result<AllowedOrigin<'a>, OriginRefusal>),
     /// Every other request.
-    Actual(Actual),
+    Actual(Actual<'a>),
 }
 
 /// The verdict on a request that is no preflight.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actual {
+#[derive(Clone, Debug)]
+pub enum Actual<'a> {
     /// It has no `Origin`: not a cross-origin request of a browser.
     NoOrigin,
     /// A script at its origin may read the answer.
-    Allowed(AllowedOrigin),
+    Allowed(AllowedOrigin<'a>),
     /// No script there may; the request ends.
     Refused(OriginRefusal),
 }
 
-/// The value of `Access-Control-Allow-Origin` that a request earned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedOrigin(HeaderValue);
+/// An origin that the policy allows, as it stands in the request.
+#[derive(Clone, Debug)]
+pub struct AllowedOrigin<'a> {
+    /// The origin by its parts.
+    pub origin: Origin<'a>,
+    /// The header that it was read from, which the answer repeats byte for byte.
+    line: &'a HeaderValue,
+}
 
 /// Why an origin may not read the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,63 +120,39 @@ pub enum OriginRefusal {
     NotListed,
 }
 
-/// What a preflight that is allowed gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PreflightGrant {
-    origin: AllowedOrigin,
-    method: HeaderValue,
-    headers: Option<HeaderValue>,
-}
-
-/// Why a preflight is refused, in the order of the checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PreflightRefusal {
-    /// The origin is not allowed.
-    Origin(OriginRefusal),
-    /// The method is not GET or HEAD, or is there more than once.
-    Method,
-    /// A header name is not allowed, or there are too many.
-    Headers,
-}
-
 impl Policy {
-    /// Builds the policy. `max_age` is in seconds; `None` leaves the header
-    /// out, so that browsers use their own default (5 s, Fetch §4.9).
-    pub fn new(
-        origins: AllowedOrigins,
-        request_headers: RequestHeaders,
-        exposed: &[HeaderName],
-        max_age: Option<u32>,
-    ) -> Self {
-        let (origins, credentials) = match origins {
+    /// Builds the policy.
+    pub fn new(options: Options) -> Self {
+        let preflight = PreflightAnswer::new(options.request_headers, options.max_age);
+        let (origins, credentials) = match options.origins {
             AllowedOrigins::Any => (None, false),
             AllowedOrigins::Listed { patterns, credentials } => (Some(OriginSet::new(patterns)), credentials),
         };
         Self {
             origins,
             credentials,
-            request_headers,
-            exposed: headers::join(exposed.iter().map(HeaderName::as_str)),
-            max_age: max_age.map(HeaderValue::from),
+            exposed: join(&options.exposed_headers),
+            preflight,
         }
     }
 
     /// Decides on a request to a resource that scripts may read.
-    pub fn decide(&self, method: &Method, headers: &HeaderMap) -> Decision {
-        // Fetch §3.3.2: a CORS-preflight request is OPTIONS with these two.
-        let preflight = method == Method::OPTIONS
-            && headers.contains_key(ORIGIN)
-            && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        if preflight {
-            Decision::Preflight(self.preflight(headers))
-        } else {
-            Decision::Actual(self.actual(headers))
+    pub fn decide<'a>(&self, method: &Method, headers: &'a HeaderMap) -> Decision<'a> {
+        let verdict = self.actual(headers);
+        // Fetch §3.3.2: a CORS-preflight request is OPTIONS with `Origin` and this one.
+        if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+            return Decision::Actual(verdict);
+        }
+        match verdict {
+            Actual::NoOrigin => Decision::Actual(verdict),
+            Actual::Allowed(origin) => Decision::Preflight(Ok(origin)),
+            Actual::Refused(refusal) => Decision::Preflight(Err(refusal)),
         }
     }
 
-    /// The verdict on a request that is taken as no preflight, whatever its
-    /// method: one to a resource that does not exist, for example.
-    pub fn actual(&self, headers: &HeaderMap) -> Actual {
+    /// The verdict on a request that is taken as no preflight, whatever its method: one to a resource that does not
+    /// exist, for example.
+    pub fn actual<'a>(&self, headers: &'a HeaderMap) -> Actual<'a> {
         let mut lines = headers.get_all(ORIGIN).iter();
         let Some(line) = lines.next() else {
             return Actual::NoOrigin;
@@ -164,66 +160,32 @@ impl Policy {
         if lines.next().is_some() {
             return Actual::Refused(OriginRefusal::Repeated);
         }
-        match self.check(line) {
-            Ok(origin) => Actual::Allowed(origin),
-            Err(refusal) => Actual::Refused(refusal),
-        }
-    }
-
-    fn check(&self, line: &HeaderValue) -> Result<AllowedOrigin, OriginRefusal> {
-        let origin = Origin::parse(line.as_bytes()).map_err(OriginRefusal::Malformed)?;
+        let origin = match Origin::parse(line.as_bytes()) {
+            Ok(origin) => origin,
+            Err(error) => return Actual::Refused(OriginRefusal::Malformed(error)),
+        };
         match &self.origins {
-            // The literal wildcard, so that caches and people see what is
-            // configured; nothing is reflected.
-            None => Ok(AllowedOrigin(ANY_ORIGIN)),
-            Some(origins) if origins.contains(&origin) => Ok(AllowedOrigin(line.clone())),
-            Some(_) => Err(OriginRefusal::NotListed),
+            Some(origins) if !origins.contains(&origin) => Actual::Refused(OriginRefusal::NotListed),
+            Some(_) | None => Actual::Allowed(AllowedOrigin { origin, line }),
         }
     }
 
-    fn preflight(&self, headers: &HeaderMap) -> Result<PreflightGrant, PreflightRefusal> {
-        let origin = match self.actual(headers) {
-            Actual::Allowed(origin) => origin,
-            Actual::Refused(refusal) => return Err(PreflightRefusal::Origin(refusal)),
-            // `decide` has seen an `Origin`.
-            Actual::NoOrigin => return Err(PreflightRefusal::Origin(OriginRefusal::NotListed)),
-        };
-        let mut methods = headers.get_all(ACCESS_CONTROL_REQUEST_METHOD).iter();
-        let method = match (methods.next().map(HeaderValue::as_bytes), methods.next()) {
-            // Methods are case-sensitive (RFC 9110 §9.1): `get` is another one.
-            (Some(b"GET"), None) => HeaderValue::from_static("GET"),
-            (Some(b"HEAD"), None) => HeaderValue::from_static("HEAD"),
-            _ => return Err(PreflightRefusal::Method),
-        };
-        let headers = self
-            .request_headers
-            .grant(headers)
-            .map_err(|headers::Refused| PreflightRefusal::Headers)?;
-        Ok(PreflightGrant {
-            origin,
-            method,
-            headers,
-        })
+    /// What an allowed preflight asks for and its answer does not have, for the log: the browser compares the two
+    /// itself, and tells its developer.
+    pub fn unmet<'a>(&self, headers: &'a HeaderMap) -> Option<Unmet<'a>> {
+        self.preflight.unmet(headers)
     }
 
-    /// Adds to an answer the headers that its request earned, and `Vary`,
-    /// which it carries whatever the verdict: a cache must not give one
-    /// origin's answer to another (Fetch §3.3.5, "CORS protocol and HTTP
-    /// caches").
-    pub fn apply(&self, decision: &Decision, answer: &mut HeaderMap) {
+    /// Adds to an answer the headers that its request earned, and `Vary`, which it carries whatever the verdict: a
+    /// cache must not give one origin's answer to another (Fetch §3.3.5, "CORS protocol and HTTP caches").
+    pub fn apply(&self, decision: &Decision<'_>, answer: &mut HeaderMap) {
         match decision {
             Decision::Preflight(verdict) => {
-                if let Ok(grant) = verdict {
-                    self.allow(&grant.origin, answer);
-                    answer.insert(ACCESS_CONTROL_ALLOW_METHODS, grant.method.clone());
-                    if let Some(headers) = &grant.headers {
-                        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers.clone());
-                    }
-                    if let Some(max_age) = &self.max_age {
-                        answer.insert(ACCESS_CONTROL_MAX_AGE, max_age.clone());
-                    }
+                if let Ok(origin) = verdict {
+                    self.allow(origin, answer);
+                    self.preflight.apply(answer);
                 }
-                answer.append(VARY, VARY_PREFLIGHT);
+                answer.append(VARY, preflight::VARY_PREFLIGHT);
             }
             Decision::Actual(verdict) => {
                 if let Actual::Allowed(origin) = verdict {
@@ -237,12 +199,27 @@ impl Policy {
         }
     }
 
-    fn allow(&self, origin: &AllowedOrigin, answer: &mut HeaderMap) {
-        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.0.clone());
+    fn allow(&self, allowed: &AllowedOrigin<'_>, answer: &mut HeaderMap) {
+        // The literal wildcard where any origin is allowed, so that caches and people see what is configured; nothing
+        // is reflected then.
+        let origin = match self.origins {
+            Some(_) => allowed.line.clone(),
+            None => ANY_ORIGIN,
+        };
+        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         if self.credentials {
             answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
         }
     }
+}
+
+/// Names joined into one field value, `None` when there are none.
+fn join(names: &[HeaderName]) -> Option<HeaderValue> {
+    let names: Vec<_> = names.iter().map(HeaderName::as_str).collect();
+    // Header names joined by commas are a header value.
+    HeaderValue::try_from(names.join(","))
+        .ok()
+        .filter(|joined| !joined.is_empty())
 }
 
 #[cfg(test)]

@@ -124,11 +124,11 @@ impl Pattern {
         } else {
             *origin.host_text == *self.host
         };
-        host && self.rule().accepts(origin)
+        host && self.beyond_host().accepts(origin)
     }
 
-    fn rule(&self) -> Rule {
-        Rule {
+    fn beyond_host(&self) -> Beyond {
+        Beyond {
             scheme: self.scheme,
             subdomains: self.subdomains,
             ports: self.ports,
@@ -172,13 +172,13 @@ fn parents(host: &str) -> impl Iterator<Item = &str> {
 
 /// What a pattern asks of an origin, besides its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rule {
+struct Beyond {
     scheme: Scheme,
     subdomains: bool,
     ports: Ports,
 }
 
-impl Rule {
+impl Beyond {
     fn accepts(self, origin: &Origin<'_>) -> bool {
         let port = match self.ports {
             Ports::Any => true,
@@ -191,29 +191,31 @@ impl Rule {
 /// The listed origins by host. A look-up costs one hash for the host and one
 /// for each domain above it, however many origins are listed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OriginSet {
-    rules: HashMap<Box<str>, Vec<Rule>>,
+pub struct OriginSet {
+    by_host: HashMap<Box<str>, Vec<Beyond>>,
     /// Whether a wildcard label is listed; without one, parents are not looked up.
     wildcards: bool,
 }
 
 impl OriginSet {
-    pub(super) fn new(patterns: impl IntoIterator<Item = Pattern>) -> Self {
+    /// The set of everything that one of the patterns matches.
+    pub fn new(patterns: impl IntoIterator<Item = Pattern>) -> Self {
         let mut set = Self::default();
         for pattern in patterns {
             set.wildcards |= pattern.subdomains;
-            let rule = pattern.rule();
-            set.rules.entry(pattern.host).or_default().push(rule);
+            let beyond = pattern.beyond_host();
+            set.by_host.entry(pattern.host).or_default().push(beyond);
         }
         set
     }
 
-    pub(super) fn contains(&self, origin: &Origin<'_>) -> bool {
+    /// Whether a pattern of the set matches `origin`.
+    pub fn contains(&self, origin: &Origin<'_>) -> bool {
         let accepted = |host: &str, subdomains: bool| {
-            self.rules.get(host).is_some_and(|rules| {
-                rules
+            self.by_host.get(host).is_some_and(|entries| {
+                entries
                     .iter()
-                    .any(|rule| rule.subdomains == subdomains && rule.accepts(origin))
+                    .any(|entry| entry.subdomains == subdomains && entry.accepts(origin))
             })
         };
         if accepted(origin.host_text, false) {

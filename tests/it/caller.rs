@@ -88,8 +88,7 @@ async fn a_preflight_needs_no_token_and_no_authority() {
     for path in [PATH, "/api/secrets/other", "/api/secrets/a_b"] {
         let preflight =
             Request::preflight(path, ORIGIN, "GET").header("access-control-request-headers", "authorization");
-        let expected = Headers::granting(ORIGIN, "GET").with("access-control-allow-headers", "authorization");
-        rig.send(preflight).await.must_be(path, 204, &expected);
+        rig.send(preflight).await.must_be(path, 204, &Headers::granting(ORIGIN));
     }
     let answer = rig.send(Request::preflight(PATH, EVIL, "GET")).await;
     let error = ("Forbidden", Some("OriginNotAllowed"));

@@ -102,9 +102,7 @@ async fn a_preflight_needs_no_key() {
             let request = Request::preflight(path, ORIGIN, "GET")
                 .header("access-control-request-headers", "authorization,x-functions-key");
             let answer = joined(host.send(request).await);
-            let headers = Headers::granting(ORIGIN, "GET");
-            let headers = headers.with("access-control-allow-headers", "authorization,x-functions-key");
-            answer.must_be(&format!("{mode:?} {path}"), 204, &headers);
+            answer.must_be(&format!("{mode:?} {path}"), 204, &Headers::granting(ORIGIN));
         }
         let answer = joined(host.send(Request::preflight(PATH, "https://evil.example", "GET")).await);
         let headers = Headers::json().for_preflight();

@@ -10,7 +10,7 @@ async fn assert_served(rig: &Rig, origins: &[&str]) {
         let answer = rig.send(Request::get(PATH).origin(origin)).await;
         answer.must_be(origin, 200, &Headers::json().readable_by(origin));
         let answer = rig.send(Request::preflight(PATH, origin, "GET")).await;
-        answer.must_be(origin, 204, &Headers::granting(origin, "GET"));
+        answer.must_be(origin, 204, &Headers::granting(origin));
     }
 }
 
@@ -302,7 +302,7 @@ async fn any_origin_means_a_literal_star_and_still_no_malformed_one() {
         let answer = rig.send(Request::get(PATH).origin(origin)).await;
         answer.must_be(origin, 200, &Headers::json().readable_by("*"));
         let answer = rig.send(Request::preflight(PATH, origin, "HEAD")).await;
-        answer.must_be(origin, 204, &Headers::granting("*", "HEAD"));
+        answer.must_be(origin, 204, &Headers::granting("*"));
     }
     assert_refused(
         &rig,
@@ -372,7 +372,7 @@ async fn credentials_are_allowed_only_when_they_are_on() {
     let answer = rig.get("/api/secrets/other").await;
     answer.must_be("an error", 404, &credentials(Headers::json().readable_by(ORIGIN)));
     let answer = rig.send(Request::preflight(PATH, ORIGIN, "GET")).await;
-    answer.must_be("preflight", 204, &credentials(Headers::granting(ORIGIN, "GET")));
+    answer.must_be("preflight", 204, &credentials(Headers::granting(ORIGIN)));
     assert_refused(&rig, &["https://evil.example", "null"]).await;
 }
 
