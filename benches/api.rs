@@ -12,7 +12,8 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Empty;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use keyvault_cors::api::{Api, Served};
+use keyvault_cors::access::Access;
+use keyvault_cors::api::{self, Api, Served};
 use keyvault_cors::cache::{Cache, Settings};
 use keyvault_cors::config::{Config, Sources};
 use keyvault_cors::log::Text;
@@ -67,11 +68,13 @@ fn api() -> Api<Constant> {
     };
     let public_host = config.public_host.clone();
     Api {
+        options: api::Options {
+            require_origin: config.require_origin,
+            require_loopback_host: !config.under_functions_host,
+        },
         cors: config.cors_policy(),
-        require_origin: config.require_origin,
-        require_loopback_host: !config.under_functions_host,
-        callers: None,
-        allowed_secrets: config.allowed_secrets,
+        authenticator: None,
+        access: Access::new(config.access),
         secrets: Cache::new(Constant, settings, move |key, bundle| {
             Served::new(&bundle, key, &public_host)
         }),

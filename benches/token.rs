@@ -2,7 +2,6 @@
 //! keys in memory: `cargo bench --bench token`.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 
-use std::collections::HashSet;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use emulator::Emulator;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use keyvault_cors::caller::{Callers, Rules};
+use keyvault_cors::token::{Authenticator, Options};
 
 const AUDIENCE: &str = "api://keyvault-cors";
 const SCOPE: &str = "secrets.read";
@@ -21,21 +20,22 @@ fn verification(criterion: &mut Criterion) {
         .build()
         .unwrap();
     let issuer = runtime.block_on(Emulator::start()).unwrap();
-    let callers = Callers::new(Rules {
+    let authenticator = Authenticator::new(Options {
         authority: issuer.authority().parse().unwrap(),
         tenant: issuer.tenant().to_owned(),
         audiences: vec![AUDIENCE.to_owned()],
-        scopes: HashSet::from([SCOPE.to_owned()]),
-        roles: HashSet::new(),
-        clients: HashSet::new(),
         timeout: Duration::from_secs(5),
     });
     let token = issuer.mint(&issuer.user_claims(AUDIENCE, SCOPE));
     let bearer = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
     let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
-    runtime.block_on(callers.identify(&headers)).unwrap();
+    runtime.block_on(authenticator.authenticate(&headers)).unwrap();
     criterion.bench_function("token, keys in memory", |bencher| {
-        bencher.iter(|| runtime.block_on(callers.identify(black_box(&headers))).unwrap());
+        bencher.iter(|| {
+            runtime
+                .block_on(authenticator.authenticate(black_box(&headers)))
+                .unwrap()
+        });
     });
 }
 

@@ -86,7 +86,7 @@ fn describe(page: &mut Page, config: &Config) {
     };
     page.row("vault", &[config.vault.as_str().to_owned()]);
     page.row("read as", &[identity]);
-    page.row("secrets", &config.allowed_secrets.describe());
+    page.row("secrets", &config.access.secrets.describe());
     page.row("origins", &origins(&config.origins));
     page.row("credentials", &[yes_or_no(config.credentials())]);
     page.row(
@@ -115,7 +115,7 @@ fn describe(page: &mut Page, config: &Config) {
 }
 
 fn callers(config: &Config) -> Vec<String> {
-    let Some(rules) = &config.entra else {
+    let (Some(token), Some(requirement)) = (&config.token, &config.access.requirement) else {
         return vec!["not checked: whoever passes the Functions host (a function key) and the origin".into()];
     };
     let sorted = |words: &HashSet<String>| {
@@ -123,18 +123,18 @@ fn callers(config: &Config) -> Vec<String> {
         words.sort_unstable();
         list(words.into_iter())
     };
-    let clients = if rules.clients.is_empty() {
+    let clients = if requirement.clients.is_empty() {
         "any".into()
     } else {
-        sorted(&rules.clients)
+        sorted(&requirement.clients)
     };
     vec![
-        format!("tokens of tenant {} by {}", rules.tenant, rules.authority),
-        format!("for {}", list(rules.audiences.iter().map(String::as_str))),
+        format!("tokens of tenant {} by {}", token.tenant, token.authority),
+        format!("for {}", list(token.audiences.iter().map(String::as_str))),
         format!(
             "with a scope of: {}; or a role of: {}",
-            sorted(&rules.scopes),
-            sorted(&rules.roles)
+            sorted(&requirement.scopes),
+            sorted(&requirement.roles)
         ),
         format!("issued to clients: {clients}"),
     ]
@@ -188,7 +188,7 @@ fn matching<'a>(origins: &'a AllowedOrigins, text: &str) -> Option<&'a Pattern> 
 fn secret_verdict(config: &Config, text: &str) -> String {
     match SecretName::parse(text) {
         Err(error) => format!("refused with 400 BadParameter: {error}"),
-        Ok(name) if config.allowed_secrets.allows(&name) => {
+        Ok(name) if config.access.secrets.allows(&name) => {
             "served, if the vault has it, and it is enabled, valid now and no certificate's".into()
         }
         Ok(_) => {

@@ -10,7 +10,8 @@
 //! - [`config`]: settings to a configuration, or every fault at once.
 //! - [`vault`]: the trait that secrets come from, and Azure Key Vault.
 //! - [`cache`]: one fetch for many callers, and a vault that may fail.
-//! - [`caller`]: Entra tokens to a verified caller.
+//! - [`token`]: authentication: an Entra token to a verified caller.
+//! - [`access`]: authorization: which secrets may be had, and by whom.
 //! - [`api`]: a request to its answer; the only map to HTTP.
 //! - [`server`]: connections, limits, drain.
 //! - [`log`]: lines to the standard streams.
@@ -18,9 +19,9 @@
 //!
 //! The binary `handler` ties them together.
 
+pub mod access;
 pub mod api;
 pub mod cache;
-pub mod caller;
 pub mod check;
 pub mod command;
 pub mod config;
@@ -30,4 +31,5 @@ pub mod log;
 pub mod outbound;
 pub mod secret;
 pub mod server;
+pub mod token;
 pub mod vault;

@@ -11,11 +11,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use keyvault_cors::api::{Api, Served};
+use keyvault_cors::access::Access;
+use keyvault_cors::api::{self, Api, Served};
 use keyvault_cors::cache::{self, Cache};
-use keyvault_cors::caller::Callers;
 use keyvault_cors::command::{Check, Command, USAGE};
 use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat, Sources};
+use keyvault_cors::token::Authenticator;
 use keyvault_cors::vault::{Identity, KeyVault, Options};
 use keyvault_cors::{check, log, server};
 use tokio::net::{TcpListener, TcpSocket};
@@ -139,13 +140,15 @@ async fn run(config: Config) -> io::Result<()> {
     }
     let secrets = secrets(&config);
     let prefetch = config.prefetch.then(|| {
-        let names = config.allowed_secrets.names().cloned().collect();
+        let names = config.access.secrets.names().cloned().collect();
         let secrets = secrets.clone();
         tokio::spawn(async move { secrets.prefetch(names).await })
     });
-    let callers = config.entra.clone().map(Callers::new);
-    let warm = callers.as_ref().map(|callers| tokio::spawn(callers.warm()));
-    let filter = api(config, callers, secrets).into_filter();
+    let authenticator = config.token.clone().map(Authenticator::new);
+    if let Some(authenticator) = &authenticator {
+        authenticator.warm();
+    }
+    let filter = api(config, authenticator, secrets).into_filter();
     let stop = async {
         tokio::select! {
             _ = terminate.recv() => info!(target: LOG, "SIGTERM: stopping"),
@@ -153,7 +156,7 @@ async fn run(config: Config) -> io::Result<()> {
         }
     };
     server::serve(listener, filter, stop).await;
-    for task in [prefetch, warm].into_iter().flatten() {
+    if let Some(task) = prefetch {
         task.abort();
     }
     Ok(())
@@ -194,13 +197,15 @@ fn secrets(config: &Config) -> Cache<KeyVault, Served> {
     })
 }
 
-fn api(config: Config, callers: Option<Callers>, secrets: Cache<KeyVault, Served>) -> Api<KeyVault> {
+fn api(config: Config, authenticator: Option<Authenticator>, secrets: Cache<KeyVault, Served>) -> Api<KeyVault> {
     Api {
+        options: api::Options {
+            require_origin: config.require_origin,
+            require_loopback_host: !config.under_functions_host,
+        },
         cors: config.cors_policy(),
-        require_origin: config.require_origin,
-        require_loopback_host: !config.under_functions_host,
-        callers,
-        allowed_secrets: config.allowed_secrets,
+        authenticator,
+        access: Access::new(config.access),
         secrets,
         now: unix_time,
     }

@@ -26,7 +26,7 @@ const OUTSIDE: [&str; 8] = [
     "fs",
 ];
 
-const ROOMS: [Room; 13] = [
+const ROOMS: [Room; 14] = [
     Room {
         module: "host",
         siblings: &[],
@@ -69,7 +69,7 @@ const ROOMS: [Room; 13] = [
     },
     Room {
         module: "config",
-        siblings: &["host", "secret", "cors", "caller"],
+        siblings: &["host", "secret", "cors", "token", "access"],
         never: &["async", "tokio", "warp", "hyper", "SystemTime", "Instant", "fs"],
     },
     Room {
@@ -83,13 +83,29 @@ const ROOMS: [Room; 13] = [
         never: &["http", "hyper", "warp", "reqwest", "HeaderMap", "StatusCode"],
     },
     Room {
-        module: "caller",
+        module: "token",
         siblings: &["host", "outbound"],
         never: &["warp", "hyper"],
     },
     Room {
+        module: "access",
+        siblings: &["secret", "cors", "token"],
+        never: &[
+            "async",
+            "await",
+            "tokio",
+            "warp",
+            "hyper",
+            "http",
+            "tracing",
+            "SystemTime",
+            "Instant",
+            "fs",
+        ],
+    },
+    Room {
         module: "api",
-        siblings: &["host", "secret", "cors", "cache", "caller", "vault"],
+        siblings: &["host", "secret", "cors", "cache", "token", "access", "vault"],
         never: &["hyper", "reqwest", "SystemTime", "fs"],
     },
     Room {

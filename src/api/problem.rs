@@ -7,7 +7,6 @@ use http::StatusCode;
 use once_cell::sync::OnceCell;
 use serde::Serialize;
 
-use crate::caller::CallerError;
 use crate::secret::{Malformed, Unusable};
 use crate::vault::VaultError;
 
@@ -36,18 +35,35 @@ pub(super) enum Problem {
     FetchMetadata,
     /// A secret that the vault has, and that must not be served now.
     Unusable(Unusable),
-    /// Not allowed, absent, or a certificate's: one and the same answer.
-    SecretNotFound,
+    /// One and the same answer, whatever the cause, which is for the log.
+    SecretNotFound(NotFound),
     /// No such route.
     NotFound,
-    /// The route has other methods: these.
-    MethodNotAllowed { allow: &'static str },
+    /// The secrets route has other methods.
+    SecretMethodNotAllowed,
+    /// The readiness route has other methods.
+    ReadinessMethodNotAllowed,
     /// The vault throttles.
     Throttled { retry_after: Option<Duration> },
     /// The vault refuses this app's identity.
     VaultAccessDenied,
     /// The vault cannot be read now.
     VaultUnavailable { retry_after: Option<Duration> },
+}
+
+/// Why a secret is not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotFound {
+    /// It is not in `ALLOWED_SECRETS`.
+    NotListed,
+    /// Its rule has other origins.
+    RuleOrigin,
+    /// Its rule needs what the caller does not have.
+    RuleCaller,
+    /// Its rule has no versions.
+    RuleVersion,
+    /// The vault has none of that name, or not that version.
+    Absent,
 }
 
 impl Problem {
@@ -60,8 +76,8 @@ impl Problem {
             | Self::CallerNotAllowed
             | Self::FetchMetadata
             | Self::Unusable(_) => StatusCode::FORBIDDEN,
-            Self::SecretNotFound | Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::SecretNotFound(_) | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::SecretMethodNotAllowed | Self::ReadinessMethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::VaultAccessDenied => StatusCode::BAD_GATEWAY,
             Self::VaultUnavailable { .. } | Self::AuthorityUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -71,7 +87,12 @@ impl Problem {
     /// The most specific code: the verdict in the log.
     pub(super) fn verdict(self) -> &'static str {
         let text = self.text();
-        text.inner.unwrap_or(text.code)
+        match self {
+            Self::SecretNotFound(NotFound::RuleOrigin) => "RuleOrigin",
+            Self::SecretNotFound(NotFound::RuleCaller) => "RuleCaller",
+            Self::SecretNotFound(NotFound::RuleVersion) => "RuleVersion",
+            _ => text.inner.unwrap_or(text.code),
+        }
     }
 
     /// What is said about it.
@@ -128,9 +149,11 @@ impl Problem {
             Self::Unusable(Unusable::NotYetValid) => {
                 text!("Forbidden", "SecretNotYetValid", "The secret is not valid yet.")
             }
-            Self::SecretNotFound => text!("SecretNotFound", "There is no such secret here."),
+            Self::SecretNotFound(_) => text!("SecretNotFound", "There is no such secret here."),
             Self::NotFound => text!("NotFound", "There is nothing here; a secret is at /api/secrets/NAME."),
-            Self::MethodNotAllowed { .. } => text!("MethodNotAllowed", "This method is not allowed here."),
+            Self::SecretMethodNotAllowed | Self::ReadinessMethodNotAllowed => {
+                text!("MethodNotAllowed", "This method is not allowed here.")
+            }
             Self::Throttled { .. } => text!("Throttled", "The vault is asked too often; try again later."),
             Self::VaultAccessDenied => text!(
                 "VaultAccessDenied",
@@ -153,14 +176,6 @@ impl Problem {
         };
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Some(seconds.max(1))
-    }
-
-    /// `Allow`, which a 405 must have (RFC 9110 §15.5.6).
-    pub(super) fn allow(self) -> Option<&'static str> {
-        match self {
-            Self::MethodNotAllowed { allow } => Some(allow),
-            _ => None,
-        }
     }
 
     /// The body, in Key Vault's error shape.
@@ -209,21 +224,11 @@ impl Text {
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
         match error {
-            VaultError::NotFound => Self::SecretNotFound,
+            VaultError::NotFound => Self::SecretNotFound(NotFound::Absent),
             VaultError::Disabled => Self::Unusable(Unusable::Disabled),
             VaultError::AccessDenied => Self::VaultAccessDenied,
             VaultError::Throttled { retry_after } => Self::Throttled { retry_after },
             VaultError::Unavailable { retry_after } => Self::VaultUnavailable { retry_after },
-        }
-    }
-}
-
-impl From<&CallerError> for Problem {
-    fn from(error: &CallerError) -> Self {
-        match error {
-            CallerError::Unauthorized(_) => Self::Unauthorized,
-            CallerError::NotAllowed(_) => Self::CallerNotAllowed,
-            CallerError::AuthorityUnavailable => Self::AuthorityUnavailable,
         }
     }
 }

@@ -4,12 +4,15 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::access::{self, AllowList};
 use crate::cache::Settings;
-use crate::cors::{AllowedOrigins, Options, Pattern};
+use crate::cors::{self, AllowedOrigins, Pattern};
 use crate::secret::{Attributes, Bundle, SecretName, SecretValue};
 use crate::vault::VaultError;
 
@@ -44,7 +47,7 @@ const KEEP_NOTHING: Settings = Settings {
 
 fn api(vault: Scripted) -> Api<Scripted> {
     Api {
-        cors: Policy::new(Options {
+        cors: Policy::new(cors::Options {
             origins: AllowedOrigins::Listed {
                 patterns: vec![Pattern::parse("https://contoso.com").unwrap()],
                 credentials: false,
@@ -53,10 +56,15 @@ fn api(vault: Scripted) -> Api<Scripted> {
             exposed_headers: Vec::new(),
             max_age: None,
         }),
-        require_origin: true,
-        require_loopback_host: false,
-        callers: None,
-        allowed_secrets: AllowList::new([SecretName::parse("maps-key").unwrap()], []),
+        options: Options {
+            require_origin: true,
+            require_loopback_host: false,
+        },
+        authenticator: None,
+        access: Access::new(access::Options {
+            secrets: AllowList::new([SecretName::parse("maps-key").unwrap()], []),
+            ..access::Options::default()
+        }),
         secrets: Cache::new(vault, KEEP_NOTHING, |key, bundle| Served::new(&bundle, key, "h")),
         now: || 1000,
     }

@@ -7,8 +7,9 @@ use url::Url;
 
 use super::is_guid;
 use super::reader::{Reader, elements};
-use crate::caller::Rules;
+use crate::access::Requirement;
 use crate::host;
+use crate::token;
 
 const TENANT: &str = "ENTRA_TENANT_ID";
 const AUDIENCE: &str = "ENTRA_AUDIENCE";
@@ -40,9 +41,9 @@ const NOT_OURS: [&str; 16] = [
     "797f4846-ba00-4fd7-ba43-dac1f8f63013",
 ];
 
-/// The rules, when both the tenant and the audience are set; half a set-up is
+/// Whose tokens are accepted and what they need, when both the tenant and the audience are set; half a set-up is
 /// a fault, because whoever wrote it believes that callers are checked.
-pub(super) fn read(reader: &mut Reader<'_>, timeout: Duration) -> Option<Rules> {
+pub(super) fn read(reader: &mut Reader<'_>, timeout: Duration) -> Option<(token::Options, Requirement)> {
     let tenant = reader.optional(TENANT);
     let audience = reader.optional(AUDIENCE);
     let scopes = words(reader, SCOPES);
@@ -92,15 +93,18 @@ pub(super) fn read(reader: &mut Reader<'_>, timeout: Duration) -> Option<Rules> 
             "without authorization in it no page can send the token that Entra callers need",
         );
     }
-    Some(Rules {
+    let options = token::Options {
         authority: authority?,
         tenant: tenant.to_ascii_lowercase(),
         audiences: audiences(reader, &audience),
+        timeout,
+    };
+    let requirement = Requirement {
         scopes: scopes.unwrap_or_default(),
         roles: roles.unwrap_or_default(),
         clients: clients.unwrap_or_default(),
-        timeout,
-    })
+    };
+    Some((options, requirement))
 }
 
 fn check_tenant(reader: &mut Reader<'_>, tenant: &str) {

@@ -29,9 +29,9 @@ use self::platform::App;
 pub use self::reader::Finding;
 use self::reader::Reader;
 pub use self::vault_url::VaultUrl;
-use crate::caller::Rules;
+use crate::access;
 use crate::cors::{self, AllowedOrigins, Policy};
-use crate::secret::AllowList;
+use crate::token;
 
 /// Port when the Functions host does not give one: what `func start` serves on.
 const DEFAULT_PORT: u16 = 7071;
@@ -64,8 +64,8 @@ pub struct Config {
     pub credential: CredentialKind,
     /// Bound on what a caller waits for: 1 to 60 s.
     pub upstream_timeout: Duration,
-    /// The secrets that may be served.
-    pub allowed_secrets: AllowList,
+    /// Which secrets may be served, and what a caller needs.
+    pub access: access::Options,
     /// The origins that may read the answers.
     pub origins: AllowedOrigins,
     /// The request headers that a preflight may ask for.
@@ -77,9 +77,9 @@ pub struct Config {
     pub preflight_max_age: Option<u32>,
     /// Whether requests without `Origin` are refused.
     pub require_origin: bool,
-    /// Who must prove who they are; `None` lets everybody in that the other
-    /// gates let in.
-    pub entra: Option<Rules>,
+    /// Whose tokens are accepted; `None` where callers are not asked who they
+    /// are.
+    pub token: Option<token::Options>,
     /// How long a copy of a secret is fresh; zero keeps nothing.
     pub cache_ttl: Duration,
     /// How long past its TTL a copy may be served while the vault is away.
@@ -151,6 +151,7 @@ impl Config {
         let (port, under_functions_host) = read_port(reader);
         let public_host = read_public_host(reader, port);
         posture::check(reader, sources.read_file, under_functions_host, entra.is_some());
+        let (token, requirement) = entra.unzip();
         names::check(reader, sources.names);
         let app = App::read(reader);
         platform::check_identity(reader, &app);
@@ -162,13 +163,18 @@ impl Config {
                 vault,
                 credential,
                 upstream_timeout,
-                allowed_secrets,
+                access: access::Options {
+                    secrets: allowed_secrets,
+                    requirement,
+                    ttl: cache_ttl,
+                    rules: Vec::new(),
+                },
                 origins,
                 request_headers,
                 exposed_headers,
                 preflight_max_age,
                 require_origin,
-                entra,
+                token,
                 cache_ttl,
                 cache_stale,
                 prefetch,
@@ -284,7 +290,7 @@ fn read_logging(reader: &mut Reader<'_>) -> (LogFormat, String) {
 fn keeps_audit_lines(filter: &str) -> bool {
     let targets = filter.parse::<Targets>();
     targets.map_or(true, |targets| {
-        targets.would_enable("keyvault_cors::api::audit", &Level::INFO)
+        targets.would_enable("keyvault_cors::api::record", &Level::INFO)
     })
 }
 

@@ -1,7 +1,8 @@
 //! `ALLOWED_SECRETS`: from text to an allow-list.
 
 use super::reader::{Reader, elements};
-use crate::secret::{AllowList, MAX_NAME, SecretName, is_name_text};
+use crate::access::AllowList;
+use crate::secret::{MAX_NAME, SecretName, is_name_text};
 
 const NAME: &str = "ALLOWED_SECRETS";
 const DANGEROUSLY_ANY: &str = "DANGEROUSLY_ALLOW_ANY_SECRET";

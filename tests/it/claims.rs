@@ -91,6 +91,27 @@ async fn a_token_is_good_from_nbf_to_exp_give_or_take_300_seconds() {
 }
 
 #[tokio::test]
+async fn an_id_token_is_no_access_token() {
+    let rig = entra::rig().await;
+
+    for (label, claims) in [
+        ("v2", claims(&rig, &json!({"azp": null, "scp": null, "roles": [ROLE]}))),
+        ("v2 with a scope", claims(&rig, &json!({"azp": null}))),
+        (
+            "v2, another claim",
+            claims(&rig, &json!({"azp": null, "client_id": EMULATED_SPA})),
+        ),
+        (
+            "v1",
+            over(rig.emulator.v1_user_claims(AUDIENCE, SCOPE), &json!({"appid": null})),
+        ),
+    ] {
+        rig.must_challenge(label, &rig.get_as(&rig.emulator.mint(&claims)).await);
+    }
+    rig.assert_untouched("ID tokens");
+}
+
+#[tokio::test]
 async fn a_token_for_another_audience_is_refused() {
     let rig = entra::rig().await;
 
@@ -333,8 +354,6 @@ async fn a_client_that_is_not_listed_is_barred_whatever_else_the_token_says() {
             rig.emulator.v1_app_claims(AUDIENCE, ROLE),
             v2(json!({"azp": EMULATED_DAEMON})),
             v1(json!({"appid": EMULATED_DAEMON})),
-            v2(json!({"azp": null})),
-            v1(json!({"appid": null})),
             v2(json!({"azp": ""})),
             v2(json!({"azp": format!("{EMULATED_SPA} ")})),
             v2(json!({"azp": format!("{EMULATED_SPA},{EMULATED_DAEMON}")})),
@@ -344,7 +363,6 @@ async fn a_client_that_is_not_listed_is_barred_whatever_else_the_token_says() {
             v2(json!({"azp": EMULATED_DAEMON, "appid": EMULATED_SPA})),
             v1(json!({"appid": null, "azp": EMULATED_SPA})),
             v1(json!({"appid": EMULATED_DAEMON, "azp": EMULATED_SPA})),
-            v2(json!({"azp": null, "client_id": EMULATED_SPA})),
             v2(json!({"azp": EMULATED_DAEMON, "oid": EMULATED_SPA, "sub": EMULATED_SPA})),
         ],
     )

@@ -18,11 +18,11 @@ fn entra(name: &str, value: &str) -> Vec<String> {
     settings.push((name, Some(value)));
     let faults = faults(&settings);
     if faults.is_empty() {
-        let rules = config(&settings)
+        let options = config(&settings)
             .ok()
-            .and_then(|config| config.entra)
+            .and_then(|config| config.token)
             .expect("Entra is on");
-        assert_eq!(rules.tenant, "0f0f0f0f-1111-2222-3333-444444444444");
+        assert_eq!(options.tenant, "0f0f0f0f-1111-2222-3333-444444444444");
     }
     faults
 }

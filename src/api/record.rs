@@ -1,113 +1,131 @@
 //! The one line that every request leaves in the log.
+//!
+//! Untrusted text is here as what it was found to be, or not at all: never a whole header, a token, a value or the query
+//! string.
 
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use tokio::time::Instant;
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use tracing::info;
-use uuid::Uuid;
 
-use crate::cache::Source;
-use crate::caller::{Caller, CallerError};
+use super::route::Route;
+use super::{Answer, Outcome, Request};
 use crate::cors::{Actual, Decision, OriginError, OriginRefusal, Unmet};
 use crate::secret::{SecretName, SecretVersion};
+use crate::token::Caller;
 
 const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Longest identifier that is taken over from a header.
-const MAX_ID: usize = 128;
+pub(super) const MAX_ID: usize = 128;
 
-/// What the line says. Untrusted text is here as what it was found to be, or
-/// not at all: never a whole header, a token, a value or the query string.
-///
-/// The line is written when the entry is dropped, so a request that its client
-/// gave up leaves one too.
-#[derive(Debug)]
-pub(super) struct Entry<'a> {
-    method: &'a Method,
-    headers: &'a HeaderMap,
-    request_id: Uuid,
-    started: Instant,
+/// Writes the line of a request that got an answer.
+pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: &Outcome<'_>, status: StatusCode) {
+    // A request that was refused before its name was read leaves the name in the log all the same, if it is one.
+    let refused_name = match (&outcome.key, request.route) {
+        (None, Route::Secret { name, .. }) => SecretName::parse(name).ok(),
+        _ => None,
+    };
+    let name = outcome.key.as_ref().map(|key| &key.name).or(refused_name.as_ref());
+    let version = outcome.key.as_ref().and_then(|key| key.version.as_ref());
+    let refused = match &outcome.unmet {
+        Some(Unmet::Headers(names)) => Some(names.join(",")),
+        Some(Unmet::Method) | None => None,
+    };
+    let caller = outcome.caller.as_ref();
+    info!(
+        function = function(request),
+        method = method(request.method),
+        secret = name.map(SecretName::as_str),
+        version = version.map(SecretVersion::as_str),
+        origin = origin(decision, request.headers),
+        oid = caller.and_then(|caller| caller.oid.as_deref()),
+        tid = caller.map(|caller: &Caller| &*caller.tid),
+        client = caller.and_then(|caller| caller.client.as_deref()),
+        rule = outcome.rule,
+        reason = outcome.reason,
+        refused,
+        verdict = verdict(outcome),
+        status = status.as_u16(),
+        cache = outcome.source.as_str(),
+        duration_ms = duration_ms(request),
+        request_id = %request.id,
+        invocation_id = invocation_id(request.headers),
+        trace_id = trace_id(request.headers),
+        "request"
+    );
+}
+
+/// Writes the line of a request whose client gave it up, or that was cut off by the end of the process: dropped before
+/// there was an answer.
+pub(super) struct Abandoned<'a> {
+    request: Option<Request<'a>>,
     origin: Option<&'a str>,
-    pub(super) name: Option<&'a SecretName>,
-    pub(super) version: Option<&'a SecretVersion>,
-    pub(super) source: Source,
-    pub(super) caller: Option<Caller>,
-    /// What a caller was refused for.
-    reason: Option<&'static str>,
-    /// What a preflight asks for and does not get.
-    pub(super) unmet: Option<Unmet<'a>>,
-    /// `None` until there is an answer.
-    answer: Option<(&'static str, StatusCode)>,
 }
 
-impl<'a> Entry<'a> {
-    pub(super) fn begin(method: &'a Method, headers: &'a HeaderMap, decision: &Decision<'_>, request_id: Uuid) -> Self {
+impl<'a> Abandoned<'a> {
+    pub(super) fn until_answered(request: Request<'a>, decision: &Decision<'a>) -> Self {
         Self {
-            method,
-            headers,
-            request_id,
-            started: Instant::now(),
-            origin: origin(decision, headers),
-            name: None,
-            version: None,
-            source: Source::None,
-            caller: None,
-            reason: None,
-            unmet: None,
-            answer: None,
+            request: Some(request),
+            origin: origin(decision, request.headers),
         }
     }
 
-    /// Remembers why a caller is refused, and who it is if that is known.
-    pub(super) fn refuse(&mut self, error: CallerError) {
-        match error {
-            CallerError::Unauthorized(reason) => self.reason = Some(reason),
-            CallerError::NotAllowed(caller) => self.caller = Some(*caller),
-            CallerError::AuthorityUnavailable => {}
-        }
-    }
-
-    /// Writes the line of a request that got an answer.
-    pub(super) fn end(mut self, verdict: &'static str, status: StatusCode) {
-        self.answer = Some((verdict, status));
+    /// There is an answer, which writes its own line.
+    pub(super) fn disarm(mut self) {
+        self.request = None;
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for Abandoned<'_> {
     fn drop(&mut self) {
-        let refused = match &self.unmet {
-            Some(Unmet::Headers(names)) => Some(names.join(",")),
-            Some(Unmet::Method) | None => None,
+        let Some(request) = &self.request else {
+            return;
         };
-        let function = if self.method == Method::OPTIONS {
-            "Preflight"
-        } else {
-            "GetSecret"
+        let name = match request.route {
+            Route::Secret { name, .. } => SecretName::parse(name).ok(),
+            Route::Readiness | Route::Unknown => None,
         };
-        let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;
-        let duration_ms = (duration_ms * 1000.0).round() / 1000.0;
         info!(
-            function,
-            method = method(self.method),
-            secret = self.name.map(SecretName::as_str),
-            version = self.version.map(SecretVersion::as_str),
+            function = function(request),
+            method = method(request.method),
+            secret = name.as_ref().map(SecretName::as_str),
             origin = self.origin,
-            oid = self.caller.as_ref().and_then(|caller| caller.oid.as_deref()),
-            tid = self.caller.as_ref().map(|caller| &*caller.tid),
-            client = self.caller.as_ref().and_then(|caller| caller.client.as_deref()),
-            reason = self.reason,
-            refused,
-            verdict = self.answer.map_or("Abandoned", |(verdict, _)| verdict),
-            status = self.answer.map(|(_, status)| status.as_u16()),
-            cache = self.source.as_str(),
-            duration_ms,
-            request_id = %self.request_id,
-            invocation_id = invocation_id(self.headers),
-            trace_id = trace_id(self.headers),
+            verdict = "Abandoned",
+            cache = "none",
+            duration_ms = duration_ms(request),
+            request_id = %request.id,
+            invocation_id = invocation_id(request.headers),
+            trace_id = trace_id(request.headers),
             "request"
         );
     }
+}
+
+/// The most specific word for what became of a request.
+fn verdict(outcome: &Outcome<'_>) -> &'static str {
+    match (&outcome.answer, &outcome.unmet) {
+        (Answer::Preflight, Some(Unmet::Method)) => "MethodNotAllowed",
+        (Answer::Preflight, Some(Unmet::Headers(_))) => "HeadersNotAllowed",
+        (Answer::Secret(_) | Answer::Preflight, _) => "Allowed",
+        (Answer::Options, _) => "Options",
+        (Answer::Problem(problem), _) => problem.verdict(),
+    }
+}
+
+/// The function that the Functions host routes such a request to; none for what it does not route.
+fn function(request: &Request<'_>) -> Option<&'static str> {
+    match (request.route, request.method) {
+        (Route::Secret { .. }, &Method::OPTIONS) => Some("Preflight"),
+        (Route::Secret { .. }, &(Method::GET | Method::HEAD)) => Some("GetSecret"),
+        _ => None,
+    }
+}
+
+/// Milliseconds since the request began, to the microsecond.
+fn duration_ms(request: &Request<'_>) -> f64 {
+    let milliseconds = request.started.elapsed().as_secs_f64() * 1000.0;
+    (milliseconds * 1000.0).round() / 1000.0
 }
 
 /// The method, if it is one that HTTP knows: an extension method is text that
@@ -157,17 +175,10 @@ fn is_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_ID && of_form
 }
 
-/// `x-ms-client-request-id`, if it may be echoed: one line of 1 to 128 visible
-/// ASCII characters.
-pub(super) fn client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
-    let mut lines = headers.get_all(super::CLIENT_REQUEST_ID).iter();
-    let id = lines.next()?;
-    let visible = id.as_bytes().iter().all(u8::is_ascii_graphic);
-    (visible && (1..=MAX_ID).contains(&id.len()) && lines.next().is_none()).then_some(id)
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
     use crate::cors::{AllowedOrigins, Options, Pattern, Policy};
 
@@ -232,24 +243,6 @@ mod tests {
             ("nonsense".to_owned(), None),
         ] {
             assert_eq!(trace_id(&map("traceparent", &[&parent])), expected, "{parent}");
-        }
-    }
-
-    #[test]
-    fn a_client_request_id_is_echoed_whole_or_not_at_all() {
-        let name = "x-ms-client-request-id";
-        let (longest, longer) = ("x".repeat(128), "x".repeat(129));
-        for (lines, echoed) in [
-            (&["a"][..], true),
-            (&["~!{}"], true),
-            (&[&longest], true),
-            (&[&longer], false),
-            (&[""], false),
-            (&["a b"], false),
-            (&["é"], false),
-            (&["a", "b"], false),
-        ] {
-            assert_eq!(client_request_id(&map(name, lines)).is_some(), echoed, "{lines:?}");
         }
     }
 }

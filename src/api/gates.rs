@@ -1,0 +1,244 @@
+//! The gates between a request and a secret, in the contract's order. A gate that refuses ends the request: nothing
+//! behind it is touched.
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use url::Host;
+
+use super::problem::{NotFound, Problem};
+use super::route::Route;
+use super::{Answer, Api, Outcome, Request};
+use crate::access::Denial;
+use crate::cache::Source;
+use crate::cors::{Actual, Decision};
+use crate::host;
+use crate::secret::SecretKey;
+use crate::token::{Caller, TokenError};
+use crate::vault::Vault;
+
+const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// What Static Web Apps adds to a request when it replaces the page's `Authorization` with a token of its own.
+const CLIENT_PRINCIPAL: HeaderName = HeaderName::from_static("x-ms-client-principal");
+const REPLACED_BY_STATIC_WEB_APPS: &str =
+    "the token is not Entra's: x-ms-client-principal is present, so Static Web Apps replaced Authorization";
+
+impl<V: Vault> Api<V> {
+    /// What a request comes to: route, method, then for GET and HEAD the gates.
+    pub(super) async fn outcome<'a>(&'a self, request: &Request<'a>, decision: &Decision<'a>) -> Outcome<'a> {
+        let Route::Secret { name, version } = request.route else {
+            return match request.route {
+                Route::Readiness => Problem::ReadinessMethodNotAllowed.into(),
+                Route::Unknown | Route::Secret { .. } => Problem::NotFound.into(),
+            };
+        };
+        let origin = match decision {
+            Decision::Preflight(Ok(_)) => {
+                return Outcome {
+                    unmet: self.cors.unmet(request.headers),
+                    ..Outcome::of(Answer::Preflight)
+                };
+            }
+            Decision::Preflight(Err(_)) => return Problem::OriginNotAllowed.into(),
+            Decision::Actual(origin) => origin,
+        };
+        match *request.method {
+            Method::GET | Method::HEAD => {}
+            Method::OPTIONS => return Outcome::of(Answer::Options),
+            _ => return Problem::SecretMethodNotAllowed.into(),
+        }
+        if let Err(problem) = self.admit_page(origin, request.headers) {
+            return problem.into();
+        }
+        let caller = match self.caller(request.headers).await {
+            Ok(caller) => caller,
+            Err((problem, reason)) => {
+                return Outcome {
+                    reason,
+                    ..problem.into()
+                };
+            }
+        };
+        if !self.access.admits(caller.as_ref()) {
+            return Outcome {
+                caller,
+                ..Problem::CallerNotAllowed.into()
+            };
+        }
+        match SecretKey::parse(name, version) {
+            Ok(key) => self.read(key, origin, caller).await,
+            Err(malformed) => Outcome {
+                caller,
+                ..Problem::BadParameter(malformed).into()
+            },
+        }
+    }
+
+    /// The gates that look at the page alone: host, origin, fetch metadata.
+    fn admit_page(&self, origin: &Actual<'_>, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.options.require_loopback_host {
+            loopback_host(headers)?;
+        }
+        match origin {
+            Actual::Allowed(_) => {}
+            Actual::NoOrigin if !self.options.require_origin => {}
+            Actual::NoOrigin | Actual::Refused(_) => return Err(Problem::OriginNotAllowed),
+        }
+        fetch_metadata(headers)
+    }
+
+    /// Who calls, where callers are asked; or the problem, with its reason for the log.
+    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, (Problem, Option<&'static str>)> {
+        let Some(authenticator) = &self.authenticator else {
+            return Ok(None);
+        };
+        match authenticator.authenticate(headers).await {
+            Ok(caller) => Ok(Some(caller)),
+            Err(TokenError::Unauthorized(_)) if headers.contains_key(CLIENT_PRINCIPAL) => {
+                Err((Problem::Unauthorized, Some(REPLACED_BY_STATIC_WEB_APPS)))
+            }
+            Err(TokenError::Unauthorized(reason)) => Err((Problem::Unauthorized, Some(reason))),
+            Err(TokenError::AuthorityUnavailable) => Err((Problem::AuthorityUnavailable, None)),
+        }
+    }
+
+    /// The allow-list and the rules, then the cache and the vault behind it, then the attributes of what they have.
+    async fn read(&self, key: SecretKey, origin: &Actual<'_>, caller: Option<Caller>) -> Outcome<'_> {
+        let origin = match origin {
+            Actual::Allowed(allowed) => Some(&allowed.origin),
+            Actual::NoOrigin | Actual::Refused(_) => None,
+        };
+        let (answer, source, rule) = match self.access.grant(&key, origin, caller.as_ref()) {
+            Ok(grant) => {
+                let found = self.secrets.get(&key).await;
+                // A cached secret may have expired since it was fetched.
+                let usable = found.result.map_err(Problem::from).and_then(|served| {
+                    let usable = served.attributes().usable_at((self.now)());
+                    usable.map(|()| served.body()).map_err(Problem::Unusable)
+                });
+                (
+                    usable.map_or_else(Answer::Problem, Answer::Secret),
+                    found.source,
+                    grant.rule,
+                )
+            }
+            Err(denial) => {
+                let (reason, rule) = match denial {
+                    Denial::NotListed => (NotFound::NotListed, None),
+                    Denial::Origin(rule) => (NotFound::RuleOrigin, Some(rule)),
+                    Denial::Caller(rule) => (NotFound::RuleCaller, Some(rule)),
+                    Denial::Version(rule) => (NotFound::RuleVersion, Some(rule)),
+                };
+                (Answer::Problem(Problem::SecretNotFound(reason)), Source::None, rule)
+            }
+        };
+        Outcome {
+            answer,
+            key: Some(key),
+            caller,
+            rule,
+            source,
+            reason: None,
+            unmet: None,
+        }
+    }
+}
+
+/// Fetch metadata (W3C, §2): what a browser says it will do with the answer.
+/// A script's cross-origin `fetch` in CORS mode has the empty destination; a
+/// page that navigates to a secret, frames it or loads it as a script or an
+/// image does not get it, whatever its origin. Requests without these headers
+/// pass: curl and old browsers send none, and the other gates hold for them.
+fn fetch_metadata(headers: &HeaderMap) -> Result<(), Problem> {
+    let refused_mode = words(headers, &MODE).any(|word| word == b"navigate" || word == b"no-cors");
+    let other_destination = words(headers, &DESTINATION).any(|word| word != b"empty");
+    if refused_mode || other_destination {
+        return Err(Problem::FetchMetadata);
+    }
+    Ok(())
+}
+
+/// The members of all lines of a header, without the white space around them.
+fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    lines
+        .flat_map(|line| line.split(|&b| b == b','))
+        .map(<[u8]>::trim_ascii)
+}
+
+/// Without the Functions host this process is reachable from every page that
+/// resolves its own name to 127.0.0.1 (DNS rebinding); such a request names
+/// that page's host.
+fn loopback_host(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (host, another) = (hosts.next(), hosts.next());
+    let is_loopback = host
+        .and_then(|host| host.to_str().ok())
+        .is_some_and(is_loopback_authority);
+    if is_loopback && another.is_none() {
+        Ok(())
+    } else {
+        Err(Problem::HostNotAllowed)
+    }
+}
+
+fn is_loopback_authority(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<http::uri::Authority>() else {
+        return false;
+    };
+    Host::parse(authority.host()).is_ok_and(|host| host::is_loopback(&host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn only_a_script_in_cors_mode_passes_fetch_metadata() {
+        for (passes, headers) in [
+            (true, &[][..]),
+            (true, &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]),
+            (true, &[("sec-fetch-mode", "same-origin")]),
+            (true, &[("sec-fetch-site", "cross-site")]),
+            (false, &[("sec-fetch-mode", "navigate")]),
+            (false, &[("sec-fetch-mode", "no-cors")]),
+            (false, &[("sec-fetch-mode", "cors"), ("sec-fetch-mode", "navigate")]),
+            (false, &[("sec-fetch-mode", "cors, no-cors")]),
+            (false, &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "script")]),
+            (false, &[("sec-fetch-dest", "")]),
+            (false, &[("sec-fetch-dest", "Empty")]),
+            (false, &[("sec-fetch-dest", "empty"), ("sec-fetch-dest", "image")]),
+        ] {
+            assert_eq!(fetch_metadata(&map(headers)).is_ok(), passes, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn only_this_machines_names_pass_as_host() {
+        for (passes, headers) in [
+            (true, &[("host", "localhost:7071")][..]),
+            (true, &[("host", "LOCALHOST")]),
+            (true, &[("host", "app.localhost:7071")]),
+            (true, &[("host", "127.0.0.1:7071")]),
+            (true, &[("host", "127.1.2.3")]),
+            (true, &[("host", "[::1]:7071")]),
+            (false, &[]),
+            (false, &[("host", "")]),
+            (false, &[("host", "evil.example:7071")]),
+            (false, &[("host", "localhost.evil.example")]),
+            (false, &[("host", "10.0.0.1")]),
+            (false, &[("host", "user@evil.example")]),
+            (false, &[("host", "localhost"), ("host", "evil.example")]),
+        ] {
+            assert_eq!(loopback_host(&map(headers)).is_ok(), passes, "{headers:?}");
+        }
+    }
+}
