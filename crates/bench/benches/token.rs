@@ -1,5 +1,5 @@
 //! What verifying an Entra access token adds to a request, with the issuer's
-//! keys in memory: `cargo bench --bench token`.
+//! keys in memory: `cargo bench -p bench --bench token`.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 
 use std::collections::HashSet;

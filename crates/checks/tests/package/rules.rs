@@ -83,7 +83,7 @@ fn the_rules_are_core_tools_own_and_not_gits() {
         ("src/", "src/main.rs", false),
         ("src/", "src/.hidden", true),
         // From the root only, and in this case only.
-        ("src", "emulator/src/main.rs", true),
+        ("src", "crates/testkit/src/main.rs", true),
         ("Src", "src/main.rs", true),
         // A star is one character or more, and stops at a slash.
         ("*.rs", "main.rs", false),

@@ -2,7 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each target uses a part of both modules")]
 //! Any bytes as the value of one `Origin` header.
 
-#[path = "../../src/cors/mod.rs"]
+#[path = "../../../src/cors/mod.rs"]
 mod cors;
 #[path = "../invariants.rs"]
 mod invariants;

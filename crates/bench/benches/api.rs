@@ -1,4 +1,4 @@
-//! What a request costs in the whole `api` filter, audit line included, without sockets: `cargo bench --bench api`.
+//! What a request costs in the whole `api` filter, audit line included, without sockets: `cargo bench -p bench --bench api`.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 
 use std::hint::black_box;
@@ -56,7 +56,7 @@ fn api() -> Api<Constant> {
     let config = Config::from_lookup(&Sources {
         lookup: &lookup,
         names: &[],
-        read_file: &|path| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)),
+        read_file: &|path| std::fs::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)),
     });
     let config = config.unwrap();
     let settings = Settings {

@@ -3,7 +3,7 @@
 //! Any bytes as a request: the method in the first line, `name: value` in each
 //! one behind it.
 
-#[path = "../../src/cors/mod.rs"]
+#[path = "../../../src/cors/mod.rs"]
 mod cors;
 #[path = "../invariants.rs"]
 mod invariants;

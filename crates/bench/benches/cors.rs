@@ -1,4 +1,4 @@
-//! What a CORS decision costs, and what the number of allowed origins adds to it: `cargo bench --bench cors`.
+//! What a CORS decision costs, and what the number of allowed origins adds to it: `cargo bench -p bench --bench cors`.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 
 use std::hint::black_box;

@@ -1,6 +1,6 @@
 //! What scripts/package built: exactly what is published, and fit for any Linux image of Functions.
 //!
-//! Not part of a plain `cargo test`, which has no package to look at: `scripts/package && cargo test --test packaged`.
+//! Not part of a plain `cargo test`, which has no package to look at: `scripts/package && cargo test -p checks --test packaged`.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a broken expectation ends a test")]
 
@@ -111,7 +111,11 @@ fn the_handler_is_small_and_says_nothing_of_the_machine_that_built_it() {
 
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let home = home_dir().filter(|home| home.parent().is_some());
-    let machine = [Some(ROOT.into()), Some(target.to_owned()), home];
+    let machine = [
+        Some(Path::new(ROOT).canonicalize().unwrap()),
+        Some(target.to_owned()),
+        home,
+    ];
     let text = String::from_utf8_lossy(&bytes);
     for path in machine.iter().flatten().filter_map(|path| path.to_str()) {
         assert!(!text.contains(path), "{path}");

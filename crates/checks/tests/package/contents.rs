@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// The repository.
-pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The one file that is built.
 pub(crate) const HANDLER: &str = "handler";

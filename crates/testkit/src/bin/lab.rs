@@ -219,7 +219,7 @@ impl Lab {
                     origins: list.origins,
                     credentials: list.credentials,
                 });
-                let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+                let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
                 let host = FunctionsHost::start(App::read(&root)?, mode, handler_port, platform_cors).await?;
                 let port = host.port();
                 self.hosts.push(host);

@@ -114,7 +114,7 @@ impl Bench {
     }
 
     pub(crate) fn express(&self) -> PathBuf {
-        self.root.join("benches/peers/express")
+        self.root.join("crates/bench/express")
     }
 
     /// The file that a peer with a log file writes.
