@@ -7,10 +7,10 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use emulator::Emulator;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use keyvault_cors::caller::{Callers, Rules};
+use testkit::Emulator;
 
 const AUDIENCE: &str = "api://keyvault-cors";
 const SCOPE: &str = "secrets.read";

@@ -32,8 +32,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use emulator::{Emulator, Secret};
 use serde_json::Value;
+use testkit::{Emulator, Secret};
 
 use crate::http::{Answer, ORIGIN, Scenario};
 use crate::load::Running;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use emulator::{Counters, Fault, Target, Times};
+use testkit::{Counters, Fault, Target, Times};
 
 use crate::http::{self, Answer, PATH, Scenario};
 use crate::peer::{Bench, Log, Peer, Server};

@@ -15,9 +15,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use contents::{CONTENTS, HANDLER, ROOT, files};
-use emulator::{Emulator, Secret};
 use object::read::elf::ElfFile64;
 use object::{Architecture, LittleEndian, Object, elf};
+use testkit::{Emulator, Secret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Command;

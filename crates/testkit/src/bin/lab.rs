@@ -24,10 +24,10 @@ use std::error::Error;
 use std::io::{Write, stdin, stdout};
 use std::path::PathBuf;
 
-use emulator::functions_host::{App, FunctionsHost, KEY, Mode, PlatformCors};
-use emulator::{Emulator, Fault, ReservedPort, Secret, Target, Times, TlsFront};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use testkit::functions_host::{App, FunctionsHost, KEY, Mode, PlatformCors};
+use testkit::{Emulator, Fault, ReservedPort, Secret, Target, Times, TlsFront};
 
 type Failure = Box<dyn Error + Send + Sync>;
 

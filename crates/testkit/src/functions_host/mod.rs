@@ -30,7 +30,7 @@ use tokio::task::AbortHandle;
 use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
-use crate::transport::serve_all;
+use crate::accept::serve_all;
 
 pub use app::{App, Function};
 

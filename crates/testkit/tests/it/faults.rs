@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use emulator::{Emulator, Fault, Secret, Target, Times};
 use reqwest::Method;
+use testkit::{Emulator, Fault, Secret, Target, Times};
 
 use crate::support::{Caller, RESOURCE, client, error, json, token_response};
 
@@ -79,7 +79,7 @@ async fn scripted_errors_name_what_must_not_be_passed_on() {
         emulator.script(Target::Vault, fault.clone(), Times::Once);
         let body = json(caller.get(PATH).await).await;
         let message = body["error"]["message"].as_str().unwrap();
-        for name in [emulator.tenant(), emulator.principal(), emulator::EMULATED_VAULT] {
+        for name in [emulator.tenant(), emulator.principal(), testkit::EMULATED_VAULT] {
             assert!(message.contains(name), "{fault:?}: {message}");
         }
     }

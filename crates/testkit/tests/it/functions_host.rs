@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use emulator::functions_host::App;
 use tempfile::TempDir;
+use testkit::functions_host::App;
 
 const HOST: &str = r#"{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":"handler"},
     "enableProxyingHttpRequest":true,"enableForwardingHttpRequest":true}}"#;

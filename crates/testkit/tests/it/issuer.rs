@@ -3,9 +3,9 @@
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use emulator::{EMULATED_DAEMON, EMULATED_SPA, Emulator, Fault, Target, Times};
 use reqwest::Response;
 use serde_json::{Value, json};
+use testkit::{EMULATED_DAEMON, EMULATED_SPA, Emulator, Fault, Target, Times};
 
 use crate::support::{client, json as body};
 

@@ -11,8 +11,8 @@ use azure_security_keyvault_secrets::models::{
     UpdateSecretPropertiesParameters,
 };
 use azure_security_keyvault_secrets::{ResourceExt as _, SecretClient, SecretClientOptions};
-use emulator::{Emulator, Secret};
 use futures::TryStreamExt as _;
+use testkit::{Emulator, Secret};
 
 use crate::support::{client, token};
 

@@ -1,8 +1,8 @@
 //! A client that trusts the emulator, and the few requests that most tests make.
 
-use emulator::Emulator;
 use reqwest::{Certificate, Client, Method, Response};
 use serde_json::Value;
+use testkit::Emulator;
 
 pub(crate) const RESOURCE: &str = "https://vault.azure.net";
 

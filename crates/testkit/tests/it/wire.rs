@@ -1,8 +1,8 @@
 //! The bytes: the challenge, bundles, errors and the identity endpoint, as a plain client sees them.
 
-use emulator::{EMULATED_CLIENT_ID, Emulator, Secret};
 use reqwest::Method;
 use serde_json::json;
+use testkit::{EMULATED_CLIENT_ID, Emulator, Secret};
 
 use crate::support::{Caller, RESOURCE, client, error, json, token, token_response};
 

@@ -2,51 +2,15 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 use http::request::Parts;
-use uuid::Uuid;
 
-use crate::fault::{Fault, Script, Target};
-use crate::issuer::Issuer;
-use crate::record::{Counters, Recorded};
-use crate::store::Store;
-
-/// The names of this run: fixed from its start to its end.
-pub(crate) struct Names {
-    /// `https://localhost:PORT`.
-    pub(crate) vault_url: String,
-    /// `http://127.0.0.1:PORT/msi/token`.
-    pub(crate) identity_endpoint: String,
-    /// What `X-IDENTITY-HEADER` must be.
-    pub(crate) identity_header: String,
-    /// The tenant's GUID.
-    pub(crate) tenant: String,
-    /// The object id of the emulated managed identity.
-    pub(crate) principal: String,
-    /// `http://127.0.0.1:PORT`.
-    pub(crate) authority: String,
-    /// The object id of the user in minted tokens.
-    pub(crate) user: String,
-    /// The object id of the daemon in minted tokens.
-    pub(crate) daemon: String,
-}
-
-impl Names {
-    pub(crate) fn new(vault_port: u16, identity_port: u16) -> Self {
-        Self {
-            vault_url: format!("https://localhost:{vault_port}"),
-            identity_endpoint: format!("http://127.0.0.1:{identity_port}/msi/token"),
-            identity_header: Uuid::new_v4().to_string().to_uppercase(),
-            tenant: Uuid::new_v4().to_string(),
-            principal: Uuid::new_v4().to_string(),
-            authority: format!("http://127.0.0.1:{identity_port}"),
-            user: Uuid::new_v4().to_string(),
-            daemon: Uuid::new_v4().to_string(),
-        }
-    }
-}
+use super::fault::{Fault, Script, Target};
+use super::keys::KeySet;
+use super::names::Names;
+use super::record::{Counters, Recorded};
+use super::store::Store;
 
 /// A bearer token that was issued.
 pub(crate) struct Token {
@@ -56,6 +20,15 @@ pub(crate) struct Token {
     pub(crate) resource: String,
     /// Unix seconds.
     pub(crate) expires: i64,
+}
+
+/// What tests change about the issuer.
+#[derive(Default)]
+pub(crate) struct Issuer {
+    pub(crate) keys: KeySet,
+    pub(crate) is_v1_missing: bool,
+    pub(crate) jwks_uri: Option<String>,
+    pub(crate) are_keys_withheld: bool,
 }
 
 /// Everything that changes.
@@ -158,10 +131,4 @@ pub(crate) fn record(head: &Parts) -> Recorded {
             .map(|(name, value)| (name.to_string(), text(value)))
             .collect(),
     }
-}
-
-/// The time in Unix seconds.
-pub(crate) fn now() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }

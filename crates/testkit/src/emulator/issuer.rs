@@ -1,13 +1,10 @@
 //! Microsoft Entra's public documents: metadata and signing keys for v1 and v2 tokens, on the identity endpoint's port.
 //!
 //! The issuers are the strings that Entra puts into tokens, whatever the address; only `jwks_uri` is local. There is no
-//! sign-in: tests and the demo mint their tokens. In reading order: `keys`, `token`, and here the documents.
+//! sign-in: tests and the demo mint their tokens (`tokens`).
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-tokens> and the documents below
 //! `https://login.microsoftonline.com/TENANT/`.
-
-mod keys;
-mod token;
 
 use std::sync::Arc;
 
@@ -18,26 +15,11 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::Emulator;
-use crate::fault::Target;
-use crate::reply::{self, Next, ScriptedError, play};
-use crate::state::{Names, Shared, record};
-use crate::transport::{Answer, Payload};
-
-use keys::SigningKey;
-
-pub(crate) use keys::KeySet;
-pub use keys::PublicKey;
-pub use token::{EMULATED_DAEMON, EMULATED_SPA};
-
-/// What tests change about the issuer.
-#[derive(Default)]
-pub(crate) struct Issuer {
-    keys: KeySet,
-    is_v1_missing: bool,
-    jwks_uri: Option<String>,
-    are_keys_withheld: bool,
-}
+use super::body::{Outcome, Payload};
+use super::fault::Target;
+use super::names::Names;
+use super::reply::{self, Next, ScriptedError, play};
+use super::state::{Shared, record};
 
 /// A document of the issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +30,7 @@ enum Document {
 
 /// The form of the tokens that a document is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
+pub(crate) enum Version {
     V1,
     V2,
 }
@@ -70,7 +52,7 @@ impl Document {
 
 impl Version {
     /// `iss` in tokens of this form.
-    fn issuer(self, tenant: &str) -> String {
+    pub(crate) fn issuer(self, tenant: &str) -> String {
         match self {
             Self::V1 => format!("https://sts.windows.net/{tenant}/"),
             Self::V2 => format!("https://login.microsoftonline.com/{tenant}/v2.0"),
@@ -84,7 +66,7 @@ pub(crate) fn owns(path: &str) -> bool {
 }
 
 /// Answers one request for a document.
-pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Outcome {
     let (head, _) = request.into_parts();
     let fault = {
         let mut state = shared.lock();
@@ -177,67 +159,6 @@ fn refusal(status: StatusCode, error: &str, code: u32, message: &str) -> Respons
         "error_uri": format!("https://login.microsoftonline.com/error?code={code}"),
     });
     reply::json(status, body.to_string())
-}
-
-impl Emulator {
-    /// `http://127.0.0.1:PORT`, for `ENTRA_AUTHORITY_HOST`.
-    pub fn authority(&self) -> String {
-        self.shared.names.authority.clone()
-    }
-
-    /// `iss` of v1 tokens.
-    pub fn issuer_v1(&self) -> String {
-        Version::V1.issuer(self.tenant())
-    }
-
-    /// `iss` of v2 tokens.
-    pub fn issuer_v2(&self) -> String {
-        Version::V2.issuer(self.tenant())
-    }
-
-    /// The object id of the user in minted tokens: a fresh GUID for each run.
-    pub fn user(&self) -> &str {
-        &self.shared.names.user
-    }
-
-    /// The object id of the daemon in minted tokens: a fresh GUID for each run.
-    pub fn daemon(&self) -> &str {
-        &self.shared.names.daemon
-    }
-
-    /// Publishes one more key, which signs from now on; tokens signed before stay good.
-    pub fn rotate_keys(&self) {
-        // The lock is not held for as long as a key takes. The first key is there before it has a successor.
-        self.current_key();
-        let key = SigningKey::generate();
-        self.shared.lock().issuer.keys.push(key);
-    }
-
-    /// Publishes only the key that signs now.
-    pub fn retire_old_keys(&self) {
-        self.shared.lock().issuer.keys.retain_current();
-    }
-
-    /// Answers 404 where the metadata for v1 tokens would be, as authorities without v1 do.
-    pub fn without_v1(&self) {
-        self.shared.lock().issuer.is_v1_missing = true;
-    }
-
-    /// Names this address in both metadata documents as the one of the keys; `None`: the issuer's own again.
-    pub fn announce_keys_at(&self, jwks_uri: Option<&str>) {
-        self.shared.lock().issuer.jwks_uri = jwks_uri.map(str::to_owned);
-    }
-
-    /// Answers with key sets that are empty, or with its keys again.
-    pub fn withhold_keys(&self, withheld: bool) {
-        self.shared.lock().issuer.are_keys_withheld = withheld;
-    }
-
-    fn current_key(&self) -> Arc<SigningKey> {
-        // Generated, where it still has to be, before the lock is taken.
-        SigningKey::first();
-        self.shared.lock().issuer.keys.current()
-    }
 }
 
 #[cfg(test)]

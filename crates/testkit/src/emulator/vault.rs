@@ -14,13 +14,15 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use uuid::Uuid;
 
-use crate::fault::Target;
-use crate::operations::{Done, Operation};
-use crate::paging::Query;
-use crate::problem::Problem;
-use crate::reply::{self, Next, play};
-use crate::state::{Names, Shared, State, now, record};
-use crate::transport::{Answer, Payload};
+use super::body::{Outcome, Payload};
+use super::clock::now;
+use super::fault::Target;
+use super::names::Names;
+use super::operations::{Done, Operation};
+use super::paging::Query;
+use super::problem::Problem;
+use super::reply::{self, Next, play};
+use super::state::{Shared, State, record};
 
 /// What tokens must be for.
 const RESOURCE: &str = "https://vault.azure.net";
@@ -30,7 +32,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
 /// Answers one request to the vault.
-pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Outcome {
     let _in_flight = shared.enter();
     let client_request_id = request.headers().get(CLIENT_REQUEST_ID).cloned();
     let (head, body) = request.into_parts();

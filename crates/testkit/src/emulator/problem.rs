@@ -5,10 +5,9 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::EMULATED_CLIENT_ID;
-use crate::EMULATED_VAULT;
-use crate::reply::ScriptedError;
-use crate::state::Names;
+use super::names::Names;
+use super::names::{EMULATED_CLIENT_ID, EMULATED_VAULT};
+use super::reply::ScriptedError;
 
 /// An error on its way to the wire.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::secret::Secret;
+use super::secret::Secret;
 
 /// One version of a secret.
 #[derive(Debug)]

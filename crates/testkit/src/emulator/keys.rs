@@ -12,7 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData as _, date_time_ymd};
 use serde_json::{Value, json};
 
-use crate::state::now;
+use super::clock::now;
 
 /// The name on Entra's own signing certificates.
 const COMMON_NAME: &str = "accounts.accesscontrol.windows.net";
@@ -45,11 +45,11 @@ pub struct PublicKey {
 }
 
 /// A key that signs tokens, with the certificate that is published beside it.
-pub(super) struct SigningKey {
+pub(crate) struct SigningKey {
     pair: RsaKey,
-    pub(super) public: PublicKey,
+    pub(crate) public: PublicKey,
     /// The certificate's SHA-1 thumbprint, which Entra uses as the key id too.
-    pub(super) kid: String,
+    pub(crate) kid: String,
 }
 
 impl SigningKey {
@@ -58,7 +58,7 @@ impl SigningKey {
         clippy::expect_used,
         reason = "only a broken random generator gets there, and a stand-in has nothing to do then"
     )]
-    pub(super) fn generate() -> Arc<Self> {
+    pub(crate) fn generate() -> Arc<Self> {
         Arc::new(Self::try_generate().expect("an RSA key and its certificate can be made"))
     }
 
@@ -88,20 +88,20 @@ impl SigningKey {
     }
 
     /// The first key of every issuer in this process: generated once, and only when somebody needs it.
-    pub(super) fn first() -> Arc<Self> {
+    pub(crate) fn first() -> Arc<Self> {
         static FIRST: OnceLock<Arc<SigningKey>> = OnceLock::new();
         Arc::clone(FIRST.get_or_init(Self::generate))
     }
 
     /// A key that no issuer publishes.
-    pub(super) fn foreign() -> Arc<Self> {
+    pub(crate) fn foreign() -> Arc<Self> {
         static FOREIGN: OnceLock<Arc<SigningKey>> = OnceLock::new();
         Arc::clone(FOREIGN.get_or_init(Self::generate))
     }
 
     /// The signature that this algorithm's name promises. Nothing for `none` in any case, an HMAC with the public
     /// key's PEM for `HS256`, and RSA with SHA-256 for a name that is no RSA algorithm's.
-    pub(super) fn sign(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
         match algorithm {
             "HS256" => hmac_sha256(self.public.pem.as_bytes(), message),
             none if none.eq_ignore_ascii_case("none") => Vec::new(),
@@ -145,7 +145,7 @@ impl SigningKey {
 }
 
 /// The HMAC-SHA-256 of a message.
-pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
+pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     hmac::sign(&key, message).as_ref().to_vec()
 }
@@ -167,7 +167,7 @@ pub(crate) struct KeySet(Vec<Arc<SigningKey>>);
 
 impl KeySet {
     /// The key that signs.
-    pub(super) fn current(&mut self) -> Arc<SigningKey> {
+    pub(crate) fn current(&mut self) -> Arc<SigningKey> {
         if let Some(key) = self.0.last() {
             return Arc::clone(key);
         }
@@ -177,18 +177,18 @@ impl KeySet {
     }
 
     /// Publishes one more key, which signs from now on.
-    pub(super) fn push(&mut self, key: Arc<SigningKey>) {
+    pub(crate) fn push(&mut self, key: Arc<SigningKey>) {
         self.0.push(key);
     }
 
     /// Publishes the current key alone.
-    pub(super) fn retain_current(&mut self) {
+    pub(crate) fn retain_current(&mut self) {
         let current = self.current();
         self.0 = vec![current];
     }
 
     /// The document under `jwks_uri`, oldest key first.
-    pub(super) fn document(&mut self, issuer: Option<&str>) -> Value {
+    pub(crate) fn document(&mut self, issuer: Option<&str>) -> Value {
         // Makes sure that there is a key.
         self.current();
         let keys: Vec<_> = self.0.iter().map(|key| key.jwk(issuer)).collect();

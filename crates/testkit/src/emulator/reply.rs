@@ -5,8 +5,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
 
-use crate::fault::Fault;
-use crate::transport::{Abort, BrokenOff, Payload};
+use super::body::{Abort, BrokenOff, Payload};
+use super::fault::Fault;
 
 /// The status, codes and `Retry-After` of a [`Fault::Status`], for the service to put into its own shape.
 pub(crate) struct ScriptedError {

@@ -1,8 +1,9 @@
 //! The secrets of the demo: one for each thing that can be said about a secret.
 
-use crate::secret::Secret;
-use crate::state::now;
-use crate::{EMULATED_VAULT, Emulator};
+use super::clock::now;
+use super::names::EMULATED_VAULT;
+use super::run::Emulator;
+use super::secret::Secret;
 
 /// `ALLOWED_SECRETS` for the demo: everything that [`seed_demo`] stores except `database-password`.
 pub const DEMO_ALLOWED_SECRETS: &str = "maps-key,telemetry-key,expired-key,disabled-key,tls-cert";

@@ -1,23 +1,82 @@
 //! Tokens: the claims that Entra puts in, and any others that a test wants, signed in any way.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::clock::now;
+use super::issuer::Version;
 use super::keys::{PublicKey, SigningKey, hmac_sha256};
-use crate::Emulator;
-use crate::state::now;
-
-/// The client id of the single-page app that user tokens are issued to.
-pub const EMULATED_SPA: &str = "2c1f6a4d-3f0b-4a57-8a76-0f1de4c59b21";
-
-/// The client id of the daemon that app tokens are issued to.
-pub const EMULATED_DAEMON: &str = "b94e7a0c-61d2-4f7e-9c39-d5a8e20f7c63";
+use super::names::{EMULATED_DAEMON, EMULATED_SPA};
+use super::run::Emulator;
 
 /// How long a token lives: Entra gives user tokens 60 to 90 minutes.
 const TOKEN_LIFE_SECONDS: i64 = 60 * 60;
+
+impl Emulator {
+    /// `http://127.0.0.1:PORT`, for `ENTRA_AUTHORITY_HOST`.
+    pub fn authority(&self) -> String {
+        self.shared.names.authority.clone()
+    }
+
+    /// `iss` of v1 tokens.
+    pub fn issuer_v1(&self) -> String {
+        Version::V1.issuer(self.tenant())
+    }
+
+    /// `iss` of v2 tokens.
+    pub fn issuer_v2(&self) -> String {
+        Version::V2.issuer(self.tenant())
+    }
+
+    /// The object id of the user in minted tokens: a fresh GUID for each run.
+    pub fn user(&self) -> &str {
+        &self.shared.names.user
+    }
+
+    /// The object id of the daemon in minted tokens: a fresh GUID for each run.
+    pub fn daemon(&self) -> &str {
+        &self.shared.names.daemon
+    }
+
+    /// Publishes one more key, which signs from now on; tokens signed before stay good.
+    pub fn rotate_keys(&self) {
+        // The lock is not held for as long as a key takes. The first key is there before it has a successor.
+        self.current_key();
+        let key = SigningKey::generate();
+        self.shared.lock().issuer.keys.push(key);
+    }
+
+    /// Publishes only the key that signs now.
+    pub fn retire_old_keys(&self) {
+        self.shared.lock().issuer.keys.retain_current();
+    }
+
+    /// Answers 404 where the metadata for v1 tokens would be, as authorities without v1 do.
+    pub fn without_v1(&self) {
+        self.shared.lock().issuer.is_v1_missing = true;
+    }
+
+    /// Names this address in both metadata documents as the one of the keys; `None`: the issuer's own again.
+    pub fn announce_keys_at(&self, jwks_uri: Option<&str>) {
+        self.shared.lock().issuer.jwks_uri = jwks_uri.map(str::to_owned);
+    }
+
+    /// Answers with key sets that are empty, or with its keys again.
+    pub fn withhold_keys(&self, withheld: bool) {
+        self.shared.lock().issuer.are_keys_withheld = withheld;
+    }
+
+    fn current_key(&self) -> Arc<SigningKey> {
+        // Generated, where it still has to be, before the lock is taken.
+        SigningKey::first();
+        self.shared.lock().issuer.keys.current()
+    }
+}
 
 impl Emulator {
     /// A token with these claims, signed with the current key: `{"typ":"JWT","alg":"RS256","kid":…}`.

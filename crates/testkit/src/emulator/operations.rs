@@ -5,11 +5,12 @@
 use http::{Method, StatusCode};
 use serde::Serialize;
 
-use crate::bundle::{Bundle, Change};
-use crate::paging::{self, Query};
-use crate::problem::Problem;
-use crate::secret::Secret;
-use crate::state::{State, now};
+use super::bundle::{Bundle, Change};
+use super::clock::now;
+use super::paging::{self, Query};
+use super::problem::Problem;
+use super::secret::Secret;
+use super::state::State;
 
 /// The greatest length of a value.
 const VALUE_LIMIT_BYTES: usize = 25 * 1024;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::secret::Secret;
-use crate::store::{Deleted, Entry, Version};
+use super::secret::Secret;
+use super::store::{Deleted, Entry, Version};
 
 /// How long a soft-deleted secret can be recovered.
 const RECOVERABLE_DAYS: i64 = 90;

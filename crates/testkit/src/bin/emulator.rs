@@ -7,7 +7,7 @@
 
 use std::process::ExitCode;
 
-use emulator::{DEMO_ALLOWED_SECRETS, Emulator, seed_demo};
+use testkit::{DEMO_ALLOWED_SECRETS, Emulator, seed_demo};
 
 const USAGE: &str = "\
 Usage: emulator [--vault-port PORT] [--identity-port PORT]

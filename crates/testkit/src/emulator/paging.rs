@@ -2,9 +2,9 @@
 
 use form_urlencoded::Serializer;
 
-use crate::bundle::{Bundle, Page};
-use crate::problem::Problem;
-use crate::store::Store;
+use super::bundle::{Bundle, Page};
+use super::problem::Problem;
+use super::store::Store;
 
 /// The greatest page, and the one that a client gets that asks for none.
 const PAGE_LIMIT: usize = 25;

@@ -13,17 +13,19 @@ use hyper::body::Incoming;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::EMULATED_CLIENT_ID;
-use crate::fault::Target;
-use crate::reply::{self, Next, ScriptedError, play};
-use crate::state::{Names, Shared, Token, now, record};
-use crate::transport::{Answer, Payload};
+use super::body::{Outcome, Payload};
+use super::clock::now;
+use super::fault::Target;
+use super::names::EMULATED_CLIENT_ID;
+use super::names::Names;
+use super::reply::{self, Next, ScriptedError, play};
+use super::state::{Shared, Token, record};
 
 /// How long a token lives, as long as a managed identity's.
 const TOKEN_LIFE_SECONDS: i64 = 24 * 60 * 60;
 
 /// Answers one request to the identity endpoint.
-pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Outcome {
     let (head, _) = request.into_parts();
     let fault = {
         let mut state = shared.lock();

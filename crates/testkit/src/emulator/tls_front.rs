@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::Emulator;
-use crate::transport::serve_all;
+use super::run::Emulator;
+use crate::accept::serve_all;
 
 /// A listener on 127.0.0.1 that takes TLS and passes the plain bytes on; dropping it ends it with its connections.
 #[derive(Debug)]
