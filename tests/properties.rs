@@ -6,7 +6,7 @@
     reason = "a broken expectation ends a test, in the shared invariants too"
 )]
 
-#[path = "../fuzz/invariants.rs"]
+#[path = "../crates/fuzz/invariants.rs"]
 mod invariants;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// The vectors that the engine's own table and the fuzzer's corpus use too.
-const VECTORS: &str = include_str!("../fuzz/seeds/origins.txt");
+const VECTORS: &str = include_str!("../crates/fuzz/seeds/origins.txt");
 
 fn seeds() -> Vec<&'static str> {
     VECTORS

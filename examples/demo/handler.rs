@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use emulator::DEMO_ALLOWED_SECRETS;
 use serde_json::Value;
+use testkit::DEMO_ALLOWED_SECRETS;
 use tokio::process::{Child, Command};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 

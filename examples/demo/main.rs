@@ -20,7 +20,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use emulator::{Emulator, Secret, seed_demo};
+use testkit::{Emulator, Secret, seed_demo};
 use tokio::task::JoinSet;
 
 use options::{Options, USAGE};

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use emulator::{Emulator, Fault, Target, Times};
+use testkit::{Emulator, Fault, Target, Times};
 
 /// What the page's demo controls change.
 pub(crate) struct Vault(Mutex<&'static str>);

@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     /// One vector a line: the verdict, a tab, the text.
-    const VECTORS: &str = include_str!("../../fuzz/seeds/origins.txt");
+    const VECTORS: &str = include_str!("../../crates/fuzz/seeds/origins.txt");
 
     #[test]
     fn every_vector_gets_its_verdict() {

@@ -1,7 +1,7 @@
 //! A 200: Key Vault's own bundle, without what must not leave.
 
-use emulator::{Emulator, Secret};
 use serde_json::{Value, json};
+use testkit::{Emulator, Secret};
 
 use crate::support::client::{Answer, Request};
 use crate::support::expect::Headers;

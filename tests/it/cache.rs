@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use emulator::{Emulator, Fault, Secret, Target, Times};
 use serde_json::Value;
+use testkit::{Emulator, Fault, Secret, Target, Times};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 

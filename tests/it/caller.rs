@@ -1,7 +1,7 @@
 //! Callers who are let in, where their gate stands among the others, and what the log says about them.
 
-use emulator::{EMULATED_DAEMON, EMULATED_SPA, Emulator, Fault, Target, Times};
 use serde_json::{Value, json};
+use testkit::{EMULATED_DAEMON, EMULATED_SPA, Emulator, Fault, Target, Times};
 
 use crate::support::app::App;
 use crate::support::client::{Answer, Request};

@@ -4,9 +4,9 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use emulator::Emulator;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::Emulator;
 
 use crate::support::ORIGIN;
 use crate::support::app::App;

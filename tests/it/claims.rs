@@ -1,8 +1,8 @@
 //! Tokens of the right issuer that say the wrong things: 401 when they are not for us or not now, 403 when their
 //! caller may not.
 
-use emulator::{EMULATED_DAEMON, EMULATED_SPA, Emulator};
 use serde_json::{Value, json};
+use testkit::{EMULATED_DAEMON, EMULATED_SPA, Emulator};
 
 use crate::support::entra::{self, AUDIENCE, ROLE, SCOPE, must_bar, must_serve};
 use crate::support::{Rig, now};

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use emulator::{EMULATED_SPA, Emulator};
 use serde_json::json;
+use testkit::{EMULATED_SPA, Emulator};
 
 use crate::settings;
 use crate::support::client::Request;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use emulator::Secret;
+use testkit::Secret;
 use uuid::Uuid;
 
 use crate::support::client::{Answer, Request};

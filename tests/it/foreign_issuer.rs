@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use emulator::Emulator;
 use serde_json::{Value, json};
+use testkit::Emulator;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 

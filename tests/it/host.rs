@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use emulator::functions_host::App;
-use emulator::{Emulator, Secret};
+use testkit::functions_host::App;
+use testkit::{Emulator, Secret};
 
 use crate::support::client::{Answer, Request};
 use crate::support::expect::Headers;

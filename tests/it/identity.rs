@@ -1,7 +1,7 @@
 //! The app's own identity: how it asks for tokens, for whom, and when a developer's login takes its place.
 
-use emulator::{EMULATED_CLIENT_ID, Emulator, Secret};
 use serde_json::json;
+use testkit::{EMULATED_CLIENT_ID, Emulator, Secret};
 use url::Url;
 
 use crate::support::client::Request;

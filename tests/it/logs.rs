@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use emulator::{Emulator, Fault, Secret, Target, Times};
 use serde_json::Value;
+use testkit::{Emulator, Fault, Secret, Target, Times};
 
 use crate::support::client::{Answer, Request};
 use crate::support::handler::Output;

@@ -1,7 +1,7 @@
 //! Who may call at all: the handler's reading of its own function.json, and life without the Functions host.
 
-use emulator::{Emulator, Secret};
 use serde_json::{Value, json};
+use testkit::{Emulator, Secret};
 
 use crate::support::app::App;
 use crate::support::client::Request;

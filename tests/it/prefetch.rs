@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use emulator::{Emulator, Fault, Secret, Target, Times};
+use testkit::{Emulator, Fault, Secret, Target, Times};
 use tokio::time::{Instant, sleep};
 
 use crate::cache::{Sources, assert_asked_nothing, assert_recovers, assert_serves};

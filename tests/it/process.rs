@@ -3,7 +3,7 @@
 use std::net::{IpAddr, TcpListener};
 use std::time::Duration;
 
-use emulator::{Emulator, Fault, Target, Times};
+use testkit::{Emulator, Fault, Target, Times};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};

@@ -1,8 +1,8 @@
 //! A faulty configuration: exit 78 with every fault named, before anything is bound.
 
-use emulator::Emulator;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use testkit::Emulator;
 
 use crate::support::client::Request;
 use crate::support::handler::{Environment, Handler, Launch, Output, ReservedPort};
@@ -329,7 +329,7 @@ async fn a_configuration_that_is_unusual_and_valid_serves() {
 #[tokio::test]
 async fn the_vaults_url_may_end_with_a_slash() {
     let emulator = Emulator::start().await.unwrap();
-    emulator.put("maps-key", emulator::Secret::new("v"));
+    emulator.put("maps-key", testkit::Secret::new("v"));
     let url = format!("{}/", emulator.vault_url().trim_end_matches('/'));
     let handler = Handler::start(Environment::of(&emulator).with("KEY_VAULT_URL", url)).await;
 

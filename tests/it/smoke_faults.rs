@@ -1,7 +1,7 @@
 //! `scripts/smoke` on deployments that are wrong: each is named, with what to do about it.
 
-use emulator::{Fault, Target, Times};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use testkit::{Fault, Target, Times};
 
 use crate::support::handler::{Environment, ReservedPort};
 use crate::support::host::{FunctionsHost, KEY, Mode};

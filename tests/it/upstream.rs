@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use emulator::{Emulator, Fault, Secret, Target, Times};
+use testkit::{Emulator, Fault, Secret, Target, Times};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

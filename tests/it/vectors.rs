@@ -10,7 +10,7 @@ const ORIGINS: &str = include_str!("data/origins.txt");
 const REQUESTS: &str = include_str!("data/requests.txt");
 
 /// What the parser of origins says to each text: the verdict, a tab, the text. The fuzzer's seeds.
-const SEEDS: &str = include_str!("../../fuzz/seeds/origins.txt");
+const SEEDS: &str = include_str!("../../crates/fuzz/seeds/origins.txt");
 
 const LIST: &str = "https://app.contoso.com,https://*.contoso.com,https://shop.fabrikam.com:8443,http://localhost:*,https://[2001:db8::1]";
 

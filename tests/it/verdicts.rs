@@ -13,7 +13,7 @@ const PATTERNS: &str =
     "https://app.contoso.com,https://*.contoso.com,https://shop.fabrikam.com:8443,http://localhost:*";
 
 /// What the parser of origins says to each text: the verdict, a tab, the text.
-const SEEDS: &str = include_str!("../../fuzz/seeds/origins.txt");
+const SEEDS: &str = include_str!("../../crates/fuzz/seeds/origins.txt");
 
 /// The only line below `Verdicts`, without the text that it is about.
 async fn verdict(environment: Environment, option: &str, text: &str) -> String {

@@ -1,4 +1,4 @@
-// The product under test, as processes: the lab (emulator/src/bin/lab.rs) with its vault and hosts, and handlers, each
+// The product under test, as processes: the lab (crates/testkit/src/bin/lab.rs) with its vault and hosts, and handlers, each
 // behind a door that writes down what reaches it.
 
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 //! A handler that wants Entra access tokens, and the requests that carry them.
 
-use emulator::{Emulator, Secret};
+use testkit::{Emulator, Secret};
 
 use super::client::{Answer, Request};
 use super::expect::Headers;

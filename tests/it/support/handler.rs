@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use emulator::Emulator;
+use testkit::Emulator;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -68,11 +68,11 @@ impl Environment {
 
 /// The emulator's, for tests, where there is always a port.
 #[derive(Debug)]
-pub(crate) struct ReservedPort(emulator::ReservedPort);
+pub(crate) struct ReservedPort(testkit::ReservedPort);
 
 impl ReservedPort {
     pub(crate) fn new() -> Self {
-        Self(emulator::ReservedPort::new().unwrap())
+        Self(testkit::ReservedPort::new().unwrap())
     }
 
     pub(crate) fn number(&self) -> u16 {

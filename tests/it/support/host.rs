@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use emulator::functions_host::{self, App, PlatformCors};
+use testkit::functions_host::{self, App, PlatformCors};
 use uuid::Uuid;
 
 use super::client::{Answer, Request};

@@ -14,7 +14,7 @@ pub(crate) mod table;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use emulator::{Emulator, Secret};
+use testkit::{Emulator, Secret};
 use tokio::time::{Instant, sleep};
 
 use client::{Answer, Request};

@@ -1,0 +1,212 @@
+//! The handler side by side with what users would pick instead. `scripts/bench` builds and runs it.
+//!
+//! In reading order: `http`, what is asked; `peer` and `nginx`, how each server is started; `process`, what the system
+//! says about it; `startup` and `load`, the measurements; `results`, what was found; `goals`, `micro`, `machine` and
+//! `report`, the document that comes of it.
+//!
+//! It panics when something could not be measured, and ends well when a goal is missed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_types,
+    reason = "a benchmark prints, measures real time, and stops at the first surprise"
+)]
+
+mod goals;
+mod http;
+mod load;
+mod machine;
+mod micro;
+mod nginx;
+mod peer;
+mod process;
+mod report;
+mod results;
+mod startup;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use testkit::{Emulator, Secret};
+
+use crate::http::{Answer, ORIGIN, Scenario};
+use crate::load::Running;
+use crate::peer::{Answers, Bench, LOAD_CORE, Log, Peer};
+use crate::results::{Memory, Results};
+
+/// Callers that ask a fresh process at once.
+const COLD_CALLERS: usize = 1000;
+/// What has to be in memory, and nowhere in a log.
+const VALUE: &str = "benchmark-maps-key-5f1d3c";
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Rounds under load.
+    pub(crate) rounds: usize,
+    /// Seconds of one peer and scenario in one round.
+    pub(crate) seconds: u64,
+    /// Starts of each peer.
+    pub(crate) starts: usize,
+    /// Requests before memory is read again.
+    pub(crate) requests: u64,
+}
+
+const FULL: Plan = Plan {
+    rounds: 7,
+    seconds: 5,
+    starts: 31,
+    requests: 1_000_000,
+};
+/// Shows that everything works; its figures say little.
+const QUICK: Plan = Plan {
+    rounds: 1,
+    seconds: 1,
+    starts: 3,
+    requests: 10_000,
+};
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let (plan, document) = match arguments.as_slice() {
+        ["--quick"] => (QUICK, None),
+        ["--write", document] => (FULL, Some(PathBuf::from(document))),
+        _ => panic!("usage: peers --quick | --write DOCUMENT"),
+    };
+    // Before any thread is there: they and wrk inherit it.
+    peer::pin(LOAD_CORE);
+    rlimit::increase_nofile_limit(4096).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut bench = Bench {
+        emulator: runtime.block_on(Emulator::start()).unwrap(),
+        folder: tempfile::tempdir().unwrap(),
+        root: Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .canonicalize()
+            .unwrap(),
+        built: std::env::current_exe().unwrap().parent().unwrap().to_owned(),
+        answers: None,
+    };
+    bench
+        .emulator
+        .put("maps-key", Secret::new(VALUE).content_type("text/plain"));
+    bench.answers = Some(learn(&bench));
+
+    let results = measure(&bench, plan);
+    let text = report::document(&bench, plan, &results);
+    println!("{text}");
+    if let Some(document) = document {
+        fs::write(document, text).unwrap();
+    }
+}
+
+/// What the handler answers, so that peers without code of their own can answer the same.
+fn learn(bench: &Bench) -> Answers {
+    let peer = Peer::Handler(Log::Pipe);
+    let mut server = bench.start(peer, true);
+    server.become_ready();
+    server.become_prefetched();
+    let answer = |scenario| verified(peer, server.port, scenario);
+    Answers {
+        hit: answer(Scenario::Hit),
+        preflight: answer(Scenario::Preflight),
+        refused: answer(Scenario::Refused),
+    }
+}
+
+/// Asks, and checks that the answer is what the scenario is about.
+fn verified(peer: Peer, port: u16, scenario: Scenario) -> Answer {
+    let answer = http::ask(port, scenario).unwrap();
+    let who = format!("{}, {}", peer.name(), scenario.name());
+    assert_eq!(answer.status, scenario.status(), "{who}");
+    let allowed = answer
+        .lasting_headers()
+        .find(|(name, _)| *name == "access-control-allow-origin");
+    let expected = (scenario != Scenario::Refused).then_some(ORIGIN);
+    assert_eq!(
+        allowed.map(|(_, origin)| origin),
+        expected,
+        "{who}: Access-Control-Allow-Origin"
+    );
+    if scenario == Scenario::Hit {
+        let bundle: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(bundle["value"], VALUE, "{who}");
+    }
+    answer
+}
+
+fn measure(bench: &Bench, plan: Plan) -> Results {
+    let main_peers = || Peer::ALL.into_iter().filter(|peer| peer.is_main());
+    let mut results = Results::default();
+    for round in 1..=plan.starts {
+        eprintln!("start {round} of {}", plan.starts);
+        for peer in main_peers() {
+            results.first_answer.push((peer, startup::first_answer(bench, peer)));
+            if peer.reads_vault() {
+                results.first_secret.push((peer, startup::first_secret(bench, peer)));
+            }
+        }
+        results.prefetched.push(startup::prefetched(bench));
+    }
+    for peer in main_peers().filter(|peer| peer.reads_vault()) {
+        let reads = startup::reads_for_cold_callers(bench, peer, COLD_CALLERS);
+        results.cold_reads.push((peer, reads));
+    }
+
+    let mut running: Vec<_> = Peer::ALL.map(|peer| begin(bench, peer)).into();
+    let idle: Vec<_> = running
+        .iter()
+        .map(|running| process::memory(running.server.pid(), "VmRSS:"))
+        .collect();
+    bench.emulator.reset_counters();
+    results.lanes = load::interleave(bench, &mut running, plan.rounds, plan.seconds);
+    for (running, idle) in running
+        .iter_mut()
+        .zip(idle)
+        .filter(|(running, _)| running.peer.is_main())
+    {
+        eprintln!("memory: {}", running.peer.name());
+        while running.requests < plan.requests {
+            running.load(bench, Scenario::Hit, plan.seconds);
+        }
+        let pid = running.server.pid();
+        let memory = Memory {
+            idle,
+            peak: process::memory(pid, "VmHWM:"),
+            after: process::memory(pid, "VmRSS:"),
+        };
+        results.memory.push((running.peer, memory));
+    }
+    assert_eq!(bench.emulator.counters().gets, 0, "a cached hit read the vault");
+    results
+}
+
+/// A peer that has its secret in memory, at rest.
+fn begin(bench: &Bench, peer: Peer) -> Running {
+    let mut server = bench.start(peer, true);
+    server.become_ready();
+    if peer == Peer::Handler(Log::Pipe) {
+        server.become_prefetched();
+    }
+    for scenario in Scenario::ALL {
+        verified(peer, server.port, scenario);
+    }
+    // Whatever the start left to do in the background.
+    thread::sleep(Duration::from_secs(1));
+    Running {
+        peer,
+        server,
+        requests: 0,
+    }
+}

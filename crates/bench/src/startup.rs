@@ -1,0 +1,126 @@
+//! From the start of a process to its first answers, and what that asks of the vault.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use testkit::{Counters, Fault, Target, Times};
+
+use crate::http::{self, Answer, PATH, Scenario};
+use crate::peer::{Bench, Log, Peer, Server};
+
+/// How much later than it could the emulated vault answers, as does the identity endpoint.
+pub(crate) const VAULT_LATENCY: Duration = Duration::from_millis(20);
+/// The same while callers gather: none may come after the secret did.
+const GATHERING_LATENCY: Duration = Duration::from_millis(500);
+
+/// A start without a secret in memory, and the first request for one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstSecret {
+    pub(crate) elapsed: Duration,
+    /// How much of it the emulator slept.
+    pub(crate) slept: Duration,
+    /// Requests to the vault and to the identity endpoint.
+    pub(crate) trips: u64,
+}
+
+/// The first request for a secret that was fetched before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prefetched {
+    pub(crate) elapsed: Duration,
+    pub(crate) trips: u64,
+}
+
+/// Start to the first answer to `GET /`, as the Functions host waits for it.
+pub(crate) fn first_answer(bench: &Bench, peer: Peer) -> Duration {
+    let mut server = bench.start(peer, false);
+    server.become_ready();
+    server.started.elapsed()
+}
+
+/// Start to the first secret, fetched because it is asked for.
+pub(crate) fn first_secret(bench: &Bench, peer: Peer) -> FirstSecret {
+    let delayed = Delayed::by(bench, VAULT_LATENCY);
+    let mut server = bench.start(peer, false);
+    server.become_ready();
+    ask(&server);
+    let elapsed = server.started.elapsed();
+    let counters = bench.emulator.counters();
+    drop(delayed);
+    FirstSecret {
+        elapsed,
+        // The emulator delays authorised reads and tokens; a challenge it answers at once.
+        slept: VAULT_LATENCY * u32::try_from(counters.gets + counters.tokens).unwrap(),
+        trips: trips(counters),
+    }
+}
+
+/// The first request for a secret that the handler fetched at its start.
+pub(crate) fn prefetched(bench: &Bench) -> Prefetched {
+    let delayed = Delayed::by(bench, VAULT_LATENCY);
+    let mut server = bench.start(Peer::Handler(Log::Pipe), true);
+    server.become_ready();
+    server.become_prefetched();
+    bench.emulator.reset_counters();
+    let asked = Instant::now();
+    ask(&server);
+    let elapsed = asked.elapsed();
+    let trips = trips(bench.emulator.counters());
+    drop(delayed);
+    Prefetched { elapsed, trips }
+}
+
+/// How often the vault is read for `callers` that ask a fresh process at once.
+pub(crate) fn reads_for_cold_callers(bench: &Bench, peer: Peer, callers: usize) -> u64 {
+    let delayed = Delayed::by(bench, GATHERING_LATENCY);
+    let mut server = bench.start(peer, false);
+    server.become_ready();
+    let streams: Vec<_> = (0..callers).map(|_| http::connect(server.port).unwrap()).collect();
+    for mut stream in &streams {
+        let request = Scenario::Hit;
+        let text = http::text(request.method(), PATH, request.headers());
+        stream.write_all(text.as_bytes()).unwrap();
+    }
+    assert_eq!(
+        bench.emulator.counters().served,
+        0,
+        "the secret came before the last caller"
+    );
+    for stream in streams {
+        check(&Answer::read(stream).unwrap());
+    }
+    drop(delayed);
+    bench.emulator.counters().gets
+}
+
+fn ask(server: &Server) {
+    check(&http::ask(server.port, Scenario::Hit).unwrap());
+}
+
+/// A secret, whatever its form.
+fn check(answer: &Answer) {
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains("\"value\""), "a body without a value");
+}
+
+fn trips(counters: Counters) -> u64 {
+    counters.challenges + counters.tokens + counters.gets + counters.others
+}
+
+/// The emulator with a latency and fresh counters, until this is dropped.
+struct Delayed<'a>(&'a Bench);
+
+impl<'a> Delayed<'a> {
+    fn by(bench: &'a Bench, latency: Duration) -> Self {
+        for target in [Target::Vault, Target::Token] {
+            bench.emulator.script(target, Fault::Latency(latency), Times::Always);
+        }
+        bench.emulator.reset_counters();
+        Self(bench)
+    }
+}
+
+impl Drop for Delayed<'_> {
+    fn drop(&mut self) {
+        self.0.emulator.clear_faults();
+    }
+}

@@ -1,0 +1,198 @@
+//! What scripts/package built: exactly what is published, and fit for any Linux image of Functions.
+//!
+//! Not part of a plain `cargo test`, which has no package to look at: `scripts/package && cargo test -p checks --test packaged`.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a broken expectation ends a test")]
+
+mod contents;
+
+use std::env::home_dir;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use contents::{CONTENTS, HANDLER, ROOT, files};
+use object::read::elf::ElfFile64;
+use object::{Architecture, LittleEndian, Object, elf};
+use testkit::{Emulator, Secret};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+/// What a cold start has to fetch and map: 8 MB.
+const MAX_BYTES: usize = 8_000_000;
+
+/// The parts of glibc.
+const LIBRARIES: [&str; 6] = [
+    "ld-linux-x86-64.so.2",
+    "libc.so.6",
+    "libdl.so.2",
+    "libm.so.6",
+    "libpthread.so.0",
+    "librt.so.1",
+];
+
+/// The host gives a handler this long.
+const START: Duration = Duration::from_secs(30);
+
+fn dist() -> PathBuf {
+    Path::new(ROOT).join("dist")
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; run scripts/package first", path.display()))
+}
+
+fn handler() -> Vec<u8> {
+    read(&dist().join(HANDLER))
+}
+
+#[test]
+fn dist_is_the_package_and_nothing_else() {
+    assert_eq!(files(&dist(), &[]), CONTENTS);
+
+    for file in CONTENTS {
+        let (published, ours) = (dist().join(file), Path::new(ROOT).join(file));
+        assert!(
+            read(&published) == read(&ours),
+            "{file} is not the one in the repository"
+        );
+
+        let metadata = fs::symlink_metadata(&published).unwrap();
+        assert!(metadata.is_file(), "{file}");
+        let mode = if file == HANDLER { 0o755 } else { 0o644 };
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{file}");
+    }
+}
+
+#[test]
+fn the_handler_needs_x86_64_and_an_old_glibc_only() {
+    let bytes = handler();
+    let file = ElfFile64::<LittleEndian>::parse(bytes.as_slice()).unwrap();
+    assert_eq!(file.architecture(), Architecture::X86_64);
+
+    let dynamic = file.elf_dynamic_table().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let libraries: Vec<_> = dynamic
+        .iter()
+        .filter(|entry| entry.tag == elf::DT_NEEDED)
+        .map(|entry| text(dynamic.string(entry).unwrap()))
+        .collect();
+    assert!(libraries.iter().any(|library| library == "libc.so.6"), "{libraries:?}");
+    for library in &libraries {
+        assert!(LIBRARIES.contains(&library.as_str()), "{library}");
+    }
+
+    let (needs, _) = file
+        .elf_section_table()
+        .gnu_verneed(LittleEndian, bytes.as_slice())
+        .unwrap()
+        .unwrap();
+    let versions: Vec<_> = needs
+        .flat_map(|need| need.unwrap().1)
+        .map(|version| text(version.unwrap().name(LittleEndian, *dynamic.strings()).unwrap()))
+        .collect();
+    assert!(versions.len() > 1, "{versions:?}");
+    for version in &versions {
+        let number = version.strip_prefix("GLIBC_").unwrap_or_else(|| panic!("{version}"));
+        let number: Vec<u32> = number.split('.').map(|part| part.parse().unwrap()).collect();
+        assert!(number <= vec![2, 17], "{version}");
+    }
+}
+
+#[test]
+fn the_handler_is_small_and_says_nothing_of_the_machine_that_built_it() {
+    let bytes = handler();
+    assert!(bytes.len() <= MAX_BYTES, "{}", bytes.len());
+
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let home = home_dir().filter(|home| home.parent().is_some());
+    let machine = [
+        Some(Path::new(ROOT).canonicalize().unwrap()),
+        Some(target.to_owned()),
+        home,
+    ];
+    let text = String::from_utf8_lossy(&bytes);
+    for path in machine.iter().flatten().filter_map(|path| path.to_str()) {
+        assert!(!text.contains(path), "{path}");
+    }
+    for word in [
+        "/home/",
+        "/root/",
+        "/Users/",
+        "/tmp/",
+        ".cargo",
+        ".rustup",
+        "index.crates.io",
+    ] {
+        assert!(!text.contains(word), "{word}");
+    }
+    // The names that stand for those places: without them, the search above was in the wrong file.
+    assert!(text.contains("/cargo/warp-"), "no source of a dependency is named");
+}
+
+/// One request, in the bytes of HTTP/1.1, and the whole answer.
+async fn get(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: https://app.contoso.com\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn the_handler_runs_and_reads_a_secret_over_tls() {
+    let executable = dist().join(HANDLER);
+    let version = Command::new(&executable).arg("--version").output().await.unwrap();
+    assert!(version.status.success(), "{version:?}");
+    let version = String::from_utf8(version.stdout).unwrap();
+    assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
+
+    let emulator = Emulator::start().await.unwrap();
+    emulator.put("maps-key", Secret::new("pk.a-publishable-key"));
+    // Bound, so that nobody else is given the port; the handler may share it, for this socket does not listen.
+    let reserved = TcpSocket::new_v4().unwrap();
+    reserved.set_reuseaddr(true).unwrap();
+    reserved.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let port = reserved.local_addr().unwrap().port();
+    let mut process = Command::new(&executable)
+        .current_dir(dist())
+        .env_clear()
+        .envs(emulator.environment())
+        .env("ALLOWED_SECRETS", "maps-key")
+        .env("ALLOWED_ORIGINS", "https://app.contoso.com")
+        .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
+        .env("FUNCTIONS_APP_ROOT_PATH", dist())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+
+    let ready = timeout(START, async {
+        loop {
+            if let Ok(answer) = get(port, "/").await {
+                return answer;
+            }
+            assert_eq!(
+                process.try_wait().unwrap(),
+                None,
+                "the handler ended before it answered"
+            );
+            // As often as the host asks.
+            sleep(Duration::from_millis(25)).await;
+        }
+    });
+    let ready = ready.await.unwrap();
+    assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
+
+    let secret = get(port, "/api/secrets/maps-key").await.unwrap();
+    assert!(secret.starts_with("HTTP/1.1 200 "), "{secret}");
+    assert!(secret.contains(r#"{"value":"pk.a-publishable-key","#), "{secret}");
+}

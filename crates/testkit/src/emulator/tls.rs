@@ -1,0 +1,65 @@
+//! A certificate authority for one run, and the vault's certificate from it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::clock::now;
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+/// An acceptor for `localhost`, `127.0.0.1` and `::1`, and the PEM of the authority that vouches for it.
+///
+/// The authority's key is dropped here: nothing else can ever be signed with it.
+pub(crate) fn acceptor() -> io::Result<(TlsAcceptor, String)> {
+    let (config, ca_pem) = server_config().map_err(io::Error::other)?;
+    Ok((TlsAcceptor::from(Arc::new(config)), ca_pem))
+}
+
+fn server_config() -> Result<(ServerConfig, String), Box<dyn std::error::Error + Send + Sync>> {
+    let mut ca_params = params("keyvault-cors emulator CA", Vec::new())?;
+    ca_params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    ca_params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let ca = CertifiedIssuer::self_signed(ca_params, KeyPair::generate()?)?;
+
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut leaf_params = params("keyvault-cors emulator", names.to_vec())?;
+    // Python 3.13 verifies strictly: it wants the key usage and the authority's key identifier.
+    leaf_params.use_authority_key_identifier_extension = true;
+    leaf_params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf_params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let leaf_key = KeyPair::generate()?;
+    let leaf = leaf_params.signed_by(&leaf_key, &ca)?;
+
+    // The provider is named rather than installed: a process-wide default would decide for the test or example that
+    // this library runs in.
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![leaf.der().clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der())),
+        )?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((config, ca.pem()))
+}
+
+/// Parameters for a certificate that is good from yesterday, for clocks that disagree, and for a month: some clients
+/// refuse certificates that live for years.
+fn params(common_name: &str, names: Vec<String>) -> Result<CertificateParams, rcgen::Error> {
+    let today = date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(now()).unwrap_or_default());
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.not_before = today - Duration::from_secs(DAY_SECONDS);
+    params.not_after = today + Duration::from_secs(30 * DAY_SECONDS);
+    Ok(params)
+}

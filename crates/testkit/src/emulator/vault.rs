@@ -1,0 +1,166 @@
+//! Key Vault's side of HTTP: the challenge, the faults, and the headers that every answer has.
+//!
+//! What an operation does to the secrets is decided in `operations`.
+
+use std::sync::Arc;
+
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, EXPIRES, PRAGMA, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use uuid::Uuid;
+
+use super::body::{Outcome, Payload};
+use super::clock::now;
+use super::fault::Target;
+use super::names::Names;
+use super::operations::{Done, Operation};
+use super::paging::Query;
+use super::problem::Problem;
+use super::reply::{self, Next, play};
+use super::state::{Shared, State, record};
+
+/// What tokens must be for.
+const RESOURCE: &str = "https://vault.azure.net";
+/// Enough for a value of the greatest length, all of it escaped, with attributes and tags.
+const REQUEST_LIMIT_BYTES: usize = 256 * 1024;
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+
+/// Answers one request to the vault.
+pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Outcome {
+    let _in_flight = shared.enter();
+    let client_request_id = request.headers().get(CLIENT_REQUEST_ID).cloned();
+    let (head, body) = request.into_parts();
+    let segments = segments(head.uri.path());
+
+    let (authorised, fault) = {
+        let mut state = shared.lock();
+        state.last_vault_request = Some(record(&head));
+        let authorised = authorise(&state, &head.headers);
+        let is_get = head.method == Method::GET;
+        match &authorised {
+            Err(_) => state.counters.challenges += 1,
+            Ok(()) if is_get && names_a_secret(&segments) => state.counters.gets += 1,
+            Ok(()) => state.counters.others += 1,
+        }
+        let fault = state.take_fault(Target::Vault, is_get && authorised.is_ok());
+        (authorised, fault)
+    };
+
+    let result = match play(fault).await? {
+        Next::Send(mut response) => {
+            add_common_headers(response.headers_mut(), client_request_id);
+            return Ok(response);
+        }
+        Next::Error(error) => Err(Problem::scripted(&shared.names, &error)),
+        Next::Normally => match authorised {
+            Err(problem) => Err(problem),
+            Ok(()) => perform(&shared, &head, &segments, body).await,
+        },
+    };
+    let mut response = match result {
+        Ok(done) => reply::json(done.status, done.body),
+        Err(problem) => refuse(&shared.names, &problem),
+    };
+    add_common_headers(response.headers_mut(), client_request_id);
+    Ok(response)
+}
+
+async fn perform(shared: &Shared, head: &Parts, segments: &[&str], body: Incoming) -> Result<Done, Problem> {
+    let Ok(body) = Limited::new(body, REQUEST_LIMIT_BYTES).collect().await else {
+        return Err(Problem::bad_parameter("The request body could not be read."));
+    };
+    let query = Query::parse(head.uri.query().unwrap_or_default())?;
+    let operation = Operation {
+        vault_url: &shared.names.vault_url,
+        query: &query,
+        body: &body.to_bytes(),
+    };
+    operation.perform(&mut shared.lock(), &head.method, segments)
+}
+
+/// The path's segments; one trailing slash is accepted, as some SDKs send it.
+fn segments(path: &str) -> Vec<&str> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.strip_suffix('/').unwrap_or(path).split('/').collect()
+}
+
+/// Whether a GET of this path would be "Get Secret".
+fn names_a_secret(segments: &[&str]) -> bool {
+    match segments {
+        ["secrets", _] => true,
+        ["secrets", _, version] => *version != "versions",
+        _ => false,
+    }
+}
+
+fn authorise(state: &State, headers: &HeaderMap) -> Result<(), Problem> {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some((scheme, bearer)) = header.and_then(|value| value.split_once(' ')) else {
+        return Err(Problem::missing_token());
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::missing_token());
+    }
+    match state.tokens.iter().find(|token| token.bearer == bearer.trim()) {
+        None => Err(Problem::unauthorized(
+            "AKV10046: Unable to resolve the key used for signature validation.",
+        )),
+        Some(token) if token.expires <= now() => Err(Problem::unauthorized(
+            "[TokenExpired] Error validating token: 'S2S12086'.",
+        )),
+        Some(token) if token.resource != RESOURCE => Err(Problem::unauthorized(format!(
+            "AKV10022: Invalid audience. Expected {RESOURCE}, found: {}.",
+            token.resource
+        ))),
+        Some(_) => Ok(()),
+    }
+}
+
+/// An error as Key Vault sends it: a 401 always carries the challenge.
+fn refuse(names: &Names, problem: &Problem) -> Response<Payload> {
+    let mut response = reply::json(problem.status, problem.body());
+    let headers = response.headers_mut();
+    if problem.status == StatusCode::UNAUTHORIZED {
+        let authority = format!("https://login.microsoftonline.com/{}", names.tenant);
+        let challenge = format!("Bearer authorization=\"{authority}\", resource=\"{RESOURCE}\"");
+        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+    }
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    response
+}
+
+/// The headers of every answer, as recorded from the service.
+fn add_common_headers(headers: &mut HeaderMap, client_request_id: Option<HeaderValue>) {
+    let fixed = [
+        (CACHE_CONTROL, "no-cache"),
+        (PRAGMA, "no-cache"),
+        (EXPIRES, "-1"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (STRICT_TRANSPORT_SECURITY, "max-age=31536000;includeSubDomains"),
+        (HeaderName::from_static("x-ms-keyvault-region"), "westeurope"),
+        (HeaderName::from_static("x-ms-keyvault-service-version"), "1.9.2500.1"),
+        (
+            HeaderName::from_static("x-ms-keyvault-network-info"),
+            "conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=InterNetwork;",
+        ),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Some(id) = client_request_id {
+        headers.insert(CLIENT_REQUEST_ID, id);
+    }
+}
