@@ -12,6 +12,7 @@
 //! - [`api`]: a request to its answer; the only map to HTTP.
 //! - [`server`]: connections, limits, drain.
 //! - [`log`]: lines to the standard streams.
+//! - [`process`]: signals, the parent, the exit code.
 //! - [`command`] and [`check`]: the command line, and `handler check`.
 //!
 //! The binary `handler` ties them together.
@@ -24,6 +25,7 @@ pub mod command;
 pub mod config;
 pub mod cors;
 pub mod log;
+pub mod process;
 pub mod secret;
 pub mod server;
 pub mod vault;

@@ -26,7 +26,7 @@ const OUTSIDE: [&str; 8] = [
     "fs",
 ];
 
-const ROOMS: [Room; 11] = [
+const ROOMS: [Room; 12] = [
     Room {
         module: "secret",
         siblings: &[],
@@ -59,7 +59,7 @@ const ROOMS: [Room; 11] = [
     },
     Room {
         module: "config",
-        siblings: &["secret", "cors", "caller"],
+        siblings: &["secret", "cors", "caller", "log"],
         never: &["async", "tokio", "warp", "hyper", "SystemTime", "Instant", "fs"],
     },
     Room {
@@ -79,7 +79,7 @@ const ROOMS: [Room; 11] = [
     },
     Room {
         module: "api",
-        siblings: &["secret", "cors", "cache", "caller", "vault"],
+        siblings: &["secret", "cors", "cache", "caller", "vault", "log"],
         never: &["hyper", "reqwest", "SystemTime", "fs"],
     },
     Room {
@@ -91,6 +91,11 @@ const ROOMS: [Room; 11] = [
         module: "log",
         siblings: &[],
         never: &["async", "tokio", "warp", "hyper", "Instant", "fs"],
+    },
+    Room {
+        module: "process",
+        siblings: &[],
+        never: &["warp", "hyper", "http", "SystemTime", "Instant", "fs"],
     },
     Room {
         module: "check",

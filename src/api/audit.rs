@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::cache::Source;
 use crate::caller::{Caller, CallerError};
 use crate::cors::{Actual, Decision, OriginError, OriginRefusal, PreflightRefusal};
+use crate::log::RefusalLimiter;
 use crate::secret::{SecretName, SecretVersion};
 
 const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
@@ -37,10 +38,17 @@ pub(super) struct Entry<'a> {
     reason: Option<&'static str>,
     /// `None` until there is an answer.
     answer: Option<(&'static str, StatusCode)>,
+    refusals: &'a RefusalLimiter,
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn begin(method: &'a Method, headers: &'a HeaderMap, decision: &Decision, request_id: Uuid) -> Self {
+    pub(super) fn begin(
+        method: &'a Method,
+        headers: &'a HeaderMap,
+        decision: &Decision,
+        request_id: Uuid,
+        refusals: &'a RefusalLimiter,
+    ) -> Self {
         Self {
             method,
             headers,
@@ -53,6 +61,7 @@ impl<'a> Entry<'a> {
             caller: None,
             reason: None,
             answer: None,
+            refusals,
         }
     }
 
@@ -73,6 +82,11 @@ impl<'a> Entry<'a> {
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
+        if let Some((verdict, status)) = self.answer
+            && !self.refusals.admits(verdict, status.as_u16())
+        {
+            return;
+        }
         let function = if self.method == Method::OPTIONS {
             "Preflight"
         } else {

@@ -31,6 +31,7 @@ use self::route::Route;
 use crate::cache::Cache;
 use crate::caller::Callers;
 use crate::cors::{Actual, Decision, Policy};
+use crate::log::RefusalLimiter;
 use crate::secret::{AllowList, Malformed, SecretKey, SecretName, SecretVersion};
 use crate::vault::Vault;
 
@@ -62,6 +63,8 @@ pub struct Api<V> {
     pub secrets: Cache<V, Served>,
     /// Wall time in Unix seconds, for `nbf` and `exp`.
     pub now: fn() -> i64,
+    /// The limit on lines about refused requests.
+    pub refusals: Arc<RefusalLimiter>,
 }
 
 /// What a request comes to, before headers.
@@ -152,7 +155,7 @@ impl<V: Vault> Api<V> {
             Resource::Secret(_) => self.cors.decide(method, headers),
             Resource::Readiness | Resource::Unknown => Decision::Actual(self.cors.actual(headers)),
         };
-        let mut entry = Entry::begin(method, headers, &decision, request_id);
+        let mut entry = Entry::begin(method, headers, &decision, request_id, &self.refusals);
         entry.name = resource.name();
         entry.version = resource.version();
         let answer = match self.answer(&resource, method, headers, &decision, &mut entry).await {

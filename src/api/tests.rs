@@ -59,6 +59,7 @@ fn api(vault: Scripted) -> Api<Scripted> {
         allowed_secrets: AllowList::new([SecretName::parse("maps-key").unwrap()], []),
         secrets: Cache::new(vault, KEEP_NOTHING, |key, bundle| Served::new(&bundle, key, "h")),
         now: || 1000,
+        refusals: Arc::default(),
     }
 }
 
