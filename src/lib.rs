@@ -15,6 +15,7 @@
 //! - [`api`]: a request to its answer; the only map to HTTP.
 //! - [`server`]: connections, limits, drain.
 //! - [`log`]: lines to the standard streams.
+//! - [`process`]: signals, the parent, the exit code.
 //! - [`command`] and [`check`]: the command line, and `handler check`.
 //!
 //! The binary `handler` ties them together.
@@ -29,6 +30,7 @@ pub mod cors;
 pub mod host;
 pub mod log;
 pub mod outbound;
+pub mod process;
 pub mod secret;
 pub mod server;
 pub mod token;

@@ -6,35 +6,30 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyvault_cors::access::Access;
 use keyvault_cors::api::{self, Api, Served};
 use keyvault_cors::cache::{self, Cache};
 use keyvault_cors::command::{Check, Command, USAGE};
-use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat, Sources};
+use keyvault_cors::config::{Config, CredentialKind, Finding, Sources};
+use keyvault_cors::log::RefusalLimiter;
+use keyvault_cors::process::Stop;
 use keyvault_cors::token::Authenticator;
 use keyvault_cors::vault::{Identity, KeyVault, Options};
-use keyvault_cors::{check, log, server};
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::{Level, error, info, warn};
+use keyvault_cors::{check, log, process, server};
+use tokio::runtime::Runtime;
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 /// `EX_CONFIG` of sysexits.h: the configuration is at fault. The Functions
 /// host restarts after any exit code but 0, and gives up after three.
 const EXIT_CONFIG: u8 = 78;
-/// Open files that the limits on connections and fetches can come to, and room
-/// for the runtime.
-const DESCRIPTORS: u64 = 4096;
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1024;
 /// Target of the log lines written here: the library's, so that one directive
 /// of `RUST_LOG` holds for both.
 const LOG: &str = "keyvault_cors";
@@ -89,47 +84,57 @@ fn serve() -> ExitCode {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
     };
-    log_to_standard_streams(config.log_format, &config.log_filter);
+    let options = log::Options {
+        format: config.log_format,
+        filter: EnvFilter::new(&config.log_filter),
+    };
+    let log = match log::init(options) {
+        Ok(log) => log,
+        Err(error) => {
+            say(io::stderr(), &format!("handler: the log cannot be started: {error}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Err(error) = process::forbid_core_dumps() {
+        warn!(target: LOG, %error, "core dumps cannot be forbidden");
+    }
     for Finding { setting, message } in &config.warnings {
         warn!(target: LOG, setting, "{message}");
     }
-    // A worker for each core that this process may use, which is tokio's own
-    // choice: one on an instance with one vCPU, where a second would only take
-    // turns with it.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .on_thread_park(log::before_park)
-        .build();
-    let served = runtime.and_then(|runtime| {
-        let served = runtime.block_on(run(config));
+    let under_functions_host = config.under_functions_host;
+    let refusals = log.refusals();
+    let stopped = runtime(&log).and_then(|runtime| {
+        let stopped = runtime.block_on(run(config, refusals));
         // A name that the system is still looking up would hold the process
         // past its time to drain.
         runtime.shutdown_background();
-        served
+        stopped
     });
-    let exit = match served {
-        Ok(()) => ExitCode::SUCCESS,
+    match stopped {
+        Ok(stop) => ExitCode::from(stop.exit_code(under_functions_host)),
         Err(error) => {
             error!(target: LOG, %error, "stopped");
             ExitCode::FAILURE
         }
-    };
-    log::flush();
-    exit
+    }
 }
 
-/// Serves until SIGTERM or SIGINT.
-async fn run(config: Config) -> io::Result<()> {
-    // A connection is a descriptor, and so is a fetch: the usual soft limit of
-    // 1,024 would leave none for the vault. Where it cannot be raised, the
-    // accept loop waits for descriptors instead.
-    if let Err(error) = rlimit::increase_nofile_limit(DESCRIPTORS) {
-        warn!(target: LOG, %error, "the limit on open files could not be raised");
-    }
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// A worker for each core that this process may use: one on an instance with one
+/// vCPU, where a second would only take turns with it. That is tokio's default
+/// too, but tokio panics on a faulty `TOKIO_WORKER_THREADS`.
+fn runtime(log: &log::Guard) -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(available_parallelism().map_or(1, NonZero::get))
+        .enable_all()
+        .on_thread_park(log.before_park())
+        .build()
+}
+
+/// Serves until the process is to stop.
+async fn run(config: Config, refusals: Arc<RefusalLimiter>) -> io::Result<Stop> {
+    let stop = process::stop()?;
     let port = config.port;
-    let listener = listen(port)
+    let listener = server::listen(port)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
     info!(target: LOG, port, version = env!("CARGO_PKG_VERSION"), "listening on 127.0.0.1");
     if !config.under_functions_host {
@@ -148,28 +153,12 @@ async fn run(config: Config) -> io::Result<()> {
     if let Some(authenticator) = &authenticator {
         authenticator.warm();
     }
-    let filter = api(config, authenticator, secrets).into_filter();
-    let stop = async {
-        tokio::select! {
-            _ = terminate.recv() => info!(target: LOG, "SIGTERM: stopping"),
-            _ = interrupt.recv() => info!(target: LOG, "SIGINT: stopping"),
-        }
-    };
-    server::serve(listener, filter, stop).await;
+    let filter = api(config, authenticator, secrets, refusals).into_filter();
+    let stop = server::serve(listener, filter, stop).await;
     if let Some(task) = prefetch {
         task.abort();
     }
-    Ok(())
-}
-
-/// Listens on 127.0.0.1, with room for as many connections to wait as may be
-/// open: the usual 128 are few behind a host that opens hundreds at once.
-fn listen(port: u16) -> io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    // A restarted process takes the port over from connections that linger.
-    socket.set_reuseaddr(true)?;
-    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
-    socket.listen(BACKLOG)
+    Ok(stop)
 }
 
 /// The vault, with the cache in front of it.
@@ -197,7 +186,12 @@ fn secrets(config: &Config) -> Cache<KeyVault, Served> {
     })
 }
 
-fn api(config: Config, authenticator: Option<Authenticator>, secrets: Cache<KeyVault, Served>) -> Api<KeyVault> {
+fn api(
+    config: Config,
+    authenticator: Option<Authenticator>,
+    secrets: Cache<KeyVault, Served>,
+    refusals: Arc<RefusalLimiter>,
+) -> Api<KeyVault> {
     Api {
         options: api::Options {
             require_origin: config.require_origin,
@@ -208,6 +202,7 @@ fn api(config: Config, authenticator: Option<Authenticator>, secrets: Cache<KeyV
         access: Access::new(config.access),
         secrets,
         now: unix_time,
+        refusals,
     }
 }
 
@@ -235,32 +230,6 @@ fn read_config(settings: &BTreeMap<String, String>) -> Result<Config, Vec<Findin
 fn unix_time() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// Logs to [`StandardStreams`](log::StandardStreams), where the Functions host
-/// takes lines from.
-fn log_to_standard_streams(format: LogFormat, directives: &str) {
-    // The SDK logs the vault's URLs at info and below, whatever was asked for.
-    let capped = filter_fn(|event| *event.level() <= Level::WARN || event.target().starts_with(LOG));
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(log::StandardStreams)
-        .with_ansi(false);
-    let registry = tracing_subscriber::registry()
-        .with(EnvFilter::new(directives))
-        .with(capped);
-    match format {
-        LogFormat::Text => registry.with(layer.event_format(log::Text)).init(),
-        LogFormat::Json => registry
-            .with(
-                layer
-                    .with_target(false)
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(false)
-                    .with_span_list(false),
-            )
-            .init(),
-    }
 }
 
 /// The faults, one a line, on stderr: there is no subscriber yet, because how

@@ -30,6 +30,7 @@ use self::route::Route;
 use crate::access::Access;
 use crate::cache::{Cache, Source};
 use crate::cors::{Decision, Policy, Unmet};
+use crate::log::RefusalLimiter;
 use crate::secret::SecretKey;
 use crate::token::{Authenticator, Caller};
 use crate::vault::Vault;
@@ -58,6 +59,8 @@ pub struct Api<V> {
     pub secrets: Cache<V, Served>,
     /// Wall time in Unix seconds, for `nbf` and `exp`.
     pub now: fn() -> i64,
+    /// The limit on lines about refused requests.
+    pub refusals: Arc<RefusalLimiter>,
 }
 
 /// A request as the server hands it over.
@@ -140,12 +143,25 @@ impl<V: Vault> Api<V> {
         let mut response = self.response(&outcome.answer);
         self.cors.apply(&decision, response.headers_mut());
         response::add_common_headers(response.headers_mut(), &request);
-        record::answered(&request, &decision, &outcome, response.status());
+        if self.refusals.admits(outcome.verdict(), response.status().as_u16()) {
+            record::answered(&request, &decision, &outcome, response.status());
+        }
         response
     }
 }
 
 impl Outcome<'_> {
+    /// The most specific word for it, for the log.
+    fn verdict(&self) -> &'static str {
+        match (&self.answer, &self.unmet) {
+            (Answer::Preflight, Some(Unmet::Method)) => "MethodNotAllowed",
+            (Answer::Preflight, Some(Unmet::Headers(_))) => "HeadersNotAllowed",
+            (Answer::Secret(_) | Answer::Preflight, _) => "Allowed",
+            (Answer::Options, _) => "Options",
+            (Answer::Problem(problem), _) => problem.verdict(),
+        }
+    }
+
     /// An answer about which there is nothing else to say.
     fn of(answer: Answer) -> Self {
         Self {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use tracing::info;
 
 use super::route::Route;
-use super::{Answer, Outcome, Request};
+use super::{Outcome, Request};
 use crate::cors::{Actual, Decision, OriginError, OriginRefusal, Unmet};
 use crate::secret::{SecretName, SecretVersion};
 use crate::token::Caller;
@@ -45,7 +45,7 @@ pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: 
         rule = outcome.rule,
         reason = outcome.reason,
         refused,
-        verdict = verdict(outcome),
+        verdict = outcome.verdict(),
         status = status.as_u16(),
         cache = outcome.source.as_str(),
         duration_ms = duration_ms(request),
@@ -99,17 +99,6 @@ impl Drop for Abandoned<'_> {
             trace_id = trace_id(request.headers),
             "request"
         );
-    }
-}
-
-/// The most specific word for what became of a request.
-fn verdict(outcome: &Outcome<'_>) -> &'static str {
-    match (&outcome.answer, &outcome.unmet) {
-        (Answer::Preflight, Some(Unmet::Method)) => "MethodNotAllowed",
-        (Answer::Preflight, Some(Unmet::Headers(_))) => "HeadersNotAllowed",
-        (Answer::Secret(_) | Answer::Preflight, _) => "Allowed",
-        (Answer::Options, _) => "Options",
-        (Answer::Problem(problem), _) => problem.verdict(),
     }
 }
 

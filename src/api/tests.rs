@@ -67,6 +67,7 @@ fn api(vault: Scripted) -> Api<Scripted> {
         }),
         secrets: Cache::new(vault, KEEP_NOTHING, |key, bundle| Served::new(&bundle, key, "h")),
         now: || 1000,
+        refusals: Arc::default(),
     }
 }
 

@@ -31,6 +31,7 @@ use self::reader::Reader;
 pub use self::vault_url::VaultUrl;
 use crate::access;
 use crate::cors::{self, AllowedOrigins, Policy};
+use crate::log;
 use crate::token;
 
 /// Port when the Functions host does not give one: what `func start` serves on.
@@ -93,7 +94,7 @@ pub struct Config {
     /// Host, and port where it needs one, of the `id` in answers.
     pub public_host: String,
     /// How log lines look.
-    pub log_format: LogFormat,
+    pub log_format: log::Format,
     /// Which log lines there are, in tracing's filter directives.
     pub log_filter: String,
     /// The command that gives the platform's own CORS list the same origins.
@@ -114,15 +115,6 @@ pub enum CredentialKind {
     },
     /// Whoever is signed in with `az login` or `azd auth login`.
     DeveloperTools,
-}
-
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Config {
@@ -265,9 +257,9 @@ fn is_guid(text: &str) -> bool {
     lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
-fn read_logging(reader: &mut Reader<'_>) -> (LogFormat, String) {
-    let choices = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-    let format = reader.choice_or("LOG_FORMAT", LogFormat::Text, &choices);
+fn read_logging(reader: &mut Reader<'_>) -> (log::Format, String) {
+    let choices = [("text", log::Format::Text), ("json", log::Format::Json)];
+    let format = reader.choice_or("LOG_FORMAT", log::Format::Text, &choices);
     let filter = reader
         .optional("RUST_LOG")
         .unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned());

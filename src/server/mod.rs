@@ -4,78 +4,103 @@
 //! for draining, and it speaks HTTP/2 to whoever asks; so hyper's HTTP/1
 //! connections are driven here, with `warp::service` behind each. This module
 //! knows nothing of secrets.
+//!
+//! Nobody waits in the system's queue: at the limit the connection that has been
+//! idle longest makes room, and with none idle the new one is answered 503.
 
+mod activity;
+mod body;
+mod connection;
+mod connections;
+mod shed;
+mod stall;
 mod target;
-mod timed;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::Ipv4Addr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 use warp::Filter;
 use warp::reply::Response;
 
-use self::timed::{Activity, Timed};
+use self::connections::Connections;
 
-/// Connections open at once; those beyond it wait in the system's queue.
-const MAX_CONNECTIONS: usize = 1024;
-/// Bytes of a request's head.
-const MAX_HEAD: usize = 64 * 1024;
+/// Connections open at once, where the system gives as many descriptors.
+const MAX_CONNECTIONS: usize = 4096;
+/// Connections beyond that which are being answered 503.
+const MAX_REFUSALS: usize = 1024;
+/// Descriptors for everything else: the log, the vault, the runtime.
+const OTHER_DESCRIPTORS: usize = 128;
+/// Connections that may wait to be accepted: as many as a burst can bring.
+const BACKLOG: u32 = 4096;
 /// How long requests in flight may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
 /// Pause after the system refused a connection: it is out of descriptors, and
 /// asking again at once would only burn its time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Listens on 127.0.0.1.
+///
+/// # Errors
+///
+/// When the port is taken or not allowed.
+pub fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // A restarted process takes the port over from connections that linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(BACKLOG)
+}
+
 /// Serves `filter` on `listener` until `stop` completes, then finishes what is
-/// in flight within 5 s.
-pub async fn serve<F>(listener: TcpListener, filter: F, stop: impl Future<Output = ()>)
+/// in flight within 5 s, and returns what `stop` said. A panic in `filter` is
+/// answered 500.
+///
+/// Raises the soft limit of descriptors to the hard one: a connection is a
+/// descriptor.
+pub async fn serve<F, S>(listener: TcpListener, filter: F, stop: impl Future<Output = S>) -> S
 where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
 {
+    let (max_connections, max_refusals) = limits();
     let service = TowerToHyperService::new(warp::service(filter));
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    let mut stop = std::pin::pin!(stop);
+    let mut connections = Connections::new(max_connections);
+    let mut tasks = JoinSet::new();
+    let mut stop = pin!(stop);
     let mut accepting = true;
-    loop {
+    let stopped = loop {
         let accepted = tokio::select! {
-            () = &mut stop => break,
-            // A finished task is taken out of the set; the pattern fails when
-            // there is none, and this branch is then left out.
-            Some(ended) = connections.join_next() => {
-                report(ended);
+            stopped = &mut stop => break stopped,
+            // The pattern fails when there is no task, and this branch is then
+            // left out.
+            Some(ended) = tasks.join_next_with_id() => {
+                connections.remove(report(ended));
                 continue;
             }
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => {
+            Ok((stream, _)) => {
                 accepting = true;
-                let connection = connection(stream, service.clone());
-                let connection = graceful.watch(connection);
-                connections.spawn(async move {
-                    if let Err(error) = connection.await {
-                        debug!(%error, "connection ended");
-                    }
-                    drop(permit);
-                });
+                while let Some(ended) = tasks.try_join_next_with_id() {
+                    connections.remove(report(ended));
+                }
+                if let Some(activity) = connections.make_room() {
+                    let task = tasks.spawn(connection::serve(stream, Arc::clone(&activity), service.clone()));
+                    connections.insert(task.id(), activity);
+                } else if tasks.len() - connections.len() < max_refusals {
+                    tasks.spawn(shed::refuse(stream));
+                }
             }
             // One connection's end is not an outage.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -84,72 +109,60 @@ where
                 if std::mem::take(&mut accepting) {
                     warn!(%error, "connections cannot be accepted now");
                 }
+                connections.end_longest_idle();
                 sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
+    };
     drop(listener);
-    let drained = timeout(DRAIN, graceful.shutdown()).await;
-    while let Some(ended) = connections.try_join_next() {
-        report(ended);
+    connections.close_all();
+    drain(tasks).await;
+    stopped
+}
+
+/// Connections, and refusals beyond them, that this process has descriptors for.
+fn limits() -> (usize, usize) {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
+        warn!(%error, "the limit on open files could not be raised");
+        rlimit::Resource::NOFILE.get_soft().unwrap_or(1024)
+    });
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let available = descriptors.saturating_sub(OTHER_DESCRIPTORS);
+    let connections = (available - available / 5).min(MAX_CONNECTIONS);
+    let refusals = (available / 5).min(MAX_REFUSALS);
+    if connections < MAX_CONNECTIONS {
+        warn!(
+            descriptors,
+            connections, "the limit on open files allows fewer connections"
+        );
     }
+    (connections, refusals)
+}
+
+/// Waits until all connections have ended, for at most 5 s.
+async fn drain(mut tasks: JoinSet<()>) {
+    let drained = timeout(DRAIN, async {
+        while let Some(ended) = tasks.join_next_with_id().await {
+            report(ended);
+        }
+    })
+    .await;
     if drained.is_err() {
-        warn!(open = connections.len(), "stopping with requests still in flight");
+        warn!(open = tasks.len(), "stopping with requests still in flight");
     }
     // Each request that is cut off leaves its line before this returns.
-    connections.shutdown().await;
+    tasks.shutdown().await;
 }
 
-/// A connection and the permit that it holds while it is open.
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    // Answers are small and written whole: waiting to fill a packet only
-    // delays them. A connection that is gone already ends by itself.
-    drop(stream.set_nodelay(true));
-    Ok((stream, permit))
-}
-
-fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        // The panic's own message has gone to stderr already.
-        error!("a connection ended with a panic");
-    }
-}
-
-type Connection<S> = http1::Connection<TokioIo<Timed<TcpStream>>, S>;
-
-fn connection<S>(
-    stream: TcpStream,
-    service: S,
-) -> Connection<impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>>
-where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>,
-{
-    let activity = Arc::new(Activity::default());
-    let io = Timed::new(stream, Arc::clone(&activity));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        let busy = activity.begin();
-        target::normalise(&mut request);
-        let answered = service.call(request);
-        async move {
-            let response = answered.await;
-            drop(busy);
-            response
+/// The task that ended. A panic has its own line; this one says what it ended.
+fn report(ended: Result<(Id, ()), JoinError>) -> Id {
+    match ended {
+        Ok((task, ())) => task,
+        Err(error) => {
+            if error.is_panic() {
+                error!("a connection ended with a panic");
+            }
+            error.id()
         }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        // `Timed` tells an idle connection from a slow head; hyper does not.
-        .header_read_timeout(None)
-        // hyper's default limit on header fields is the contract's, 100;
-        // setting it would cost an allocation a request.
-        .max_header_size(MAX_HEAD)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(io), service)
+    }
 }

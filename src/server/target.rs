@@ -4,6 +4,11 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Uri};
 
+/// A request with more than one `Host` line: whoever read another one of them
+/// before would take it for a request to another server (RFC 9112 §3.2).
+#[derive(Debug)]
+pub(super) struct RepeatedHost;
+
 /// Rewrites a request's target to a path (RFC 9112 §3.2):
 ///
 /// - origin-form loses its query: it is ignored, and may hold a function key;
@@ -11,10 +16,13 @@ use http::{HeaderValue, Request, Uri};
 ///   as §3.2.2 demands;
 /// - what has no path (`CONNECT x:443`, `GET api`) becomes `*`, which no route
 ///   matches: warp's path filters panic without one.
-pub(super) fn normalise<B>(request: &mut Request<B>) {
+pub(super) fn normalise<B>(request: &mut Request<B>) -> Result<(), RepeatedHost> {
+    if request.headers().get_all(HOST).iter().nth(1).is_some() {
+        return Err(RepeatedHost);
+    }
     let uri = request.uri();
     if uri.authority().is_none() && uri.query().is_none() {
-        return;
+        return Ok(());
     }
     let absolute = uri.scheme().is_some();
     let authority = uri.authority().filter(|_| absolute);
@@ -27,6 +35,7 @@ pub(super) fn normalise<B>(request: &mut Request<B>) {
     if let Some(host) = host {
         request.headers_mut().insert(HOST, host);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -55,13 +64,22 @@ mod tests {
                 .header(HOST, "original")
                 .body(())
                 .expect("a request");
-            normalise(&mut request);
+            normalise(&mut request).expect("one host");
             assert_eq!(
                 request.uri().path_and_query().map(PathAndQuery::as_str),
                 Some(path),
                 "{target}"
             );
             assert_eq!(request.headers()[HOST], host, "{target}");
+        }
+    }
+
+    #[test]
+    fn two_host_lines_are_refused_whatever_the_target() {
+        for target in ["/", "http://app.example/", "x:443"] {
+            let request = Request::builder().uri(target).header(HOST, "a").header(HOST, "a");
+            let mut request = request.body(()).expect("a request");
+            assert!(normalise(&mut request).is_err(), "{target}");
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -79,6 +80,7 @@ fn api() -> Api<Constant> {
             Served::new(&bundle, key, &public_host)
         }),
         now: || 1_800_000_000,
+        refusals: Arc::default(),
     }
 }
 

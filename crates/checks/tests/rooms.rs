@@ -26,7 +26,7 @@ const OUTSIDE: [&str; 8] = [
     "fs",
 ];
 
-const ROOMS: [Room; 14] = [
+const ROOMS: [Room; 15] = [
     Room {
         module: "host",
         siblings: &[],
@@ -69,7 +69,7 @@ const ROOMS: [Room; 14] = [
     },
     Room {
         module: "config",
-        siblings: &["host", "secret", "cors", "token", "access"],
+        siblings: &["host", "secret", "cors", "token", "access", "log"],
         never: &["async", "tokio", "warp", "hyper", "SystemTime", "Instant", "fs"],
     },
     Room {
@@ -105,7 +105,7 @@ const ROOMS: [Room; 14] = [
     },
     Room {
         module: "api",
-        siblings: &["host", "secret", "cors", "cache", "token", "access", "vault"],
+        siblings: &["host", "secret", "cors", "cache", "token", "access", "vault", "log"],
         never: &["hyper", "reqwest", "SystemTime", "fs"],
     },
     Room {
@@ -117,6 +117,11 @@ const ROOMS: [Room; 14] = [
         module: "log",
         siblings: &[],
         never: &["async", "tokio", "warp", "hyper", "Instant", "fs"],
+    },
+    Room {
+        module: "process",
+        siblings: &[],
+        never: &["warp", "hyper", "http", "SystemTime", "Instant", "fs"],
     },
     Room {
         module: "check",

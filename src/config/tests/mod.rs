@@ -87,7 +87,7 @@ fn three_settings_are_enough_and_the_rest_has_defaults() {
     assert!(config.require_origin);
     assert_eq!(config.upstream_timeout, Duration::from_secs(5));
     assert_eq!(config.credential, CredentialKind::DeveloperTools);
-    assert_eq!(config.log_format, LogFormat::Text);
+    assert_eq!(config.log_format, log::Format::Text);
     assert_eq!(config.log_filter, "warn,keyvault_cors=info");
     assert!(config.warnings.is_empty());
 }

@@ -1,4 +1,4 @@
-//! A stream that does not wait for ever.
+//! I/O wrapper with idle, request-head and write timeouts, and a lingering close.
 //!
 //! hyper has one timeout for the head of a request, and it runs on an idle
 //! connection too. The Functions host keeps idle connections for about a
@@ -6,60 +6,43 @@
 //! a head could hold its connection as long. Here the two are told apart. A
 //! head whose first bytes came together with the request before it counts as
 //! idle until more of it arrives: hyper does not say what it has buffered.
+//!
+//! A close while the client is still sending makes the system answer with a
+//! reset, and the client can lose an answer that it has not read yet. So the
+//! writing side is closed first, and what still arrives is read and dropped.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::activity::Activity;
+
 /// How long a connection may be idle between requests.
 const IDLE: Duration = Duration::from_secs(90);
 /// How long a head may take from its first byte.
 const HEAD: Duration = Duration::from_secs(10);
-/// How long a client may refuse to take more of an answer.
+/// How long a client may refuse to take more of an answer, or go on sending
+/// after the last one.
 const WRITE: Duration = Duration::from_secs(30);
-
-/// How many requests of a connection have begun and have been answered: odd
-/// while one is being answered.
-#[derive(Debug, Default)]
-pub(super) struct Activity(AtomicU64);
-
-impl Activity {
-    /// Marks a request as begun; dropping the result marks it as answered.
-    pub(super) fn begin(self: &Arc<Self>) -> Busy {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
-    }
-
-    fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A request that is being answered.
-#[derive(Debug)]
-pub(super) struct Busy(Arc<Activity>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
+/// How long a client may be silent before a lingering close ends.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A stream that ends with an error when its peer is too slow.
 #[derive(Debug)]
-pub(super) struct Timed<S> {
+pub(super) struct StallTimeout<S> {
     stream: S,
     activity: Arc<Activity>,
-    /// The count that `head_begun` and `reading` belong to.
+    /// The number of answered requests that `head_begun` and `reading` belong to.
     seen: u64,
     /// Whether a byte of the next head has arrived.
     head_begun: bool,
+    /// Whether the writing side is closed.
+    is_shut: bool,
     reading: Deadline,
     writing: Deadline,
 }
@@ -97,25 +80,26 @@ impl Deadline {
     }
 }
 
-impl<S> Timed<S> {
+impl<S> StallTimeout<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             activity,
             seen: 0,
             head_begun: false,
+            is_shut: false,
             reading: Deadline::default(),
             writing: Deadline::default(),
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for StallTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let count = this.activity.count();
-        if count != this.seen {
-            this.seen = count;
+        let answered = this.activity.answered();
+        if answered != this.seen {
+            this.seen = answered;
             this.head_begun = false;
             this.reading.clear();
         }
@@ -124,20 +108,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
             if buffer.filled().len() > filled && !this.head_begun {
                 this.head_begun = true;
                 this.reading.clear();
+                this.activity.mark_not_idle();
             }
             return Poll::Ready(result);
         }
         // While a request is answered, hyper reads only to notice that the
         // client has gone; that may take as long as the answer.
-        if count % 2 == 1 {
+        if this.activity.is_running() {
             return Poll::Pending;
+        }
+        if !this.head_begun && this.reading.at.is_none() {
+            this.activity.mark_idle();
         }
         let limit = if this.head_begun { HEAD } else { IDLE };
         this.reading.poll(limit, cx).map(Err)
     }
 }
 
-impl<S: AsyncWrite + Unpin> Timed<S> {
+impl<S: AsyncWrite + Unpin> StallTimeout<S> {
     /// Bounds how long writing stays pending.
     fn bound<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
@@ -148,7 +136,40 @@ impl<S: AsyncWrite + Unpin> Timed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> StallTimeout<S> {
+    /// Whether the client may still be sending: a body, or a head that was
+    /// refused before its end.
+    fn must_linger(&self) -> bool {
+        let is_mid_head = self.head_begun && self.seen == self.activity.answered();
+        is_mid_head || self.activity.has_unread_body()
+    }
+
+    /// Closes the writing side, and then reads and drops until the client has
+    /// closed its own or is silent.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_shut {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.is_shut = true;
+            self.reading.clear();
+        }
+        if !self.must_linger() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut dropped = [0; 8 * 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut dropped);
+            let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut buffer) else {
+                return self.reading.poll(LINGER, cx).map(|_| Ok(()));
+            };
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.reading.clear();
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for StallTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.bound(written, cx)
@@ -173,8 +194,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.bound(shut, cx)
+        let closed = self.poll_close(cx);
+        self.bound(closed, cx)
     }
 }
 
@@ -184,8 +205,12 @@ mod tests {
 
     use super::*;
 
+    fn activity() -> Arc<Activity> {
+        Arc::new(Activity::new(Instant::now()))
+    }
+
     /// Reads one byte, and tells how long that took and whether it worked.
-    async fn read<S: AsyncRead + Unpin>(stream: &mut Timed<S>) -> (u64, bool) {
+    async fn read<S: AsyncRead + Unpin>(stream: &mut StallTimeout<S>) -> (u64, bool) {
         let started = Instant::now();
         let ok = stream.read_u8().await.is_ok();
         (started.elapsed().as_secs(), ok)
@@ -194,15 +219,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_idle_connection_lives_longer_than_the_hosts_pool_and_then_ends() {
         let (stream, _peer) = duplex(64);
-        let mut stream = Timed::new(stream, Arc::default());
+        let mut stream = StallTimeout::new(stream, activity());
         assert_eq!(read(&mut stream).await, (90, false));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_has_ten_seconds_from_its_first_byte() {
         let (stream, mut peer) = duplex(64);
-        let activity = Arc::new(Activity::default());
-        let mut stream = Timed::new(stream, Arc::clone(&activity));
+        let activity = activity();
+        let mut stream = StallTimeout::new(stream, Arc::clone(&activity));
         for _ in 0..2 {
             let send = async {
                 tokio::time::sleep(Duration::from_secs(80)).await;
@@ -221,7 +246,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_that_drip_do_not_extend_a_head() {
         let (stream, mut peer) = duplex(64);
-        let mut stream = Timed::new(stream, Arc::default());
+        let mut stream = StallTimeout::new(stream, activity());
         let drip = async {
             while peer.write_u8(1).await.is_ok() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -241,24 +266,72 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_being_answered_has_no_limit_here() {
         let (stream, mut peer) = duplex(64);
-        let activity = Arc::new(Activity::default());
-        let mut stream = Timed::new(stream, Arc::clone(&activity));
-        let busy = activity.begin();
+        let activity = activity();
+        let mut stream = StallTimeout::new(stream, Arc::clone(&activity));
+        let running = activity.begin();
         let send = async {
             tokio::time::sleep(Duration::from_secs(200)).await;
             peer.write_u8(1).await.unwrap();
         };
         let (read, ()) = tokio::join!(read(&mut stream), send);
         assert_eq!(read, (200, true));
-        drop(busy);
+        drop(running);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_nobody_takes_ends_the_connection() {
         let (stream, _peer) = duplex(1);
-        let mut stream = Timed::new(stream, Arc::default());
+        let mut stream = StallTimeout::new(stream, activity());
         let started = Instant::now();
         assert!(stream.write_all(b"more than fits").await.is_err());
         assert_eq!(started.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_idle_from_when_it_waits_until_a_head_begins() {
+        let (stream, mut peer) = duplex(64);
+        let activity = activity();
+        let mut stream = StallTimeout::new(stream, Arc::clone(&activity));
+        assert_eq!(activity.idle_since(), None);
+        let send = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert_eq!(activity.idle_since(), Some(0));
+            peer.write_u8(1).await.unwrap();
+        };
+        tokio::join!(read(&mut stream), send);
+        assert_eq!(activity.idle_since(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_close_reads_what_still_arrives_until_the_client_is_silent() {
+        let (stream, mut peer) = duplex(64);
+        let activity = activity();
+        activity.mark_unread_body();
+        let mut stream = StallTimeout::new(stream, activity);
+        let send = async {
+            // The answer's end is seen at once, and the rest of the body is taken.
+            assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                peer.write_all(&[0; 1000]).await.unwrap();
+            }
+        };
+        let started = Instant::now();
+        let (closed, ()) = tokio::join!(stream.shutdown(), send);
+        closed.unwrap();
+        assert_eq!(started.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_close_waits_for_nobody_who_has_sent_all() {
+        let (stream, mut peer) = duplex(64);
+        let activity = activity();
+        let mut stream = StallTimeout::new(stream, Arc::clone(&activity));
+        peer.write_u8(1).await.unwrap();
+        assert_eq!(read(&mut stream).await, (0, true));
+        drop(activity.begin());
+        let started = Instant::now();
+        stream.shutdown().await.unwrap();
+        assert_eq!(started.elapsed().as_secs(), 0);
     }
 }

@@ -1,122 +1,17 @@
-//! Log lines to the standard streams: warnings and errors to stderr, the rest
-//! to stdout. The Functions host takes the second as Information, and the first
-//! as Error, or as Warning when the line contains "warn".
-//!
-//! One system call a line would cost more than answering a request from
-//! memory. So a runtime's worker collects the lines that go to stdout, and they
-//! are written together before it parks, or when they have come to 16 KiB. A
-//! worker parks whenever it has nothing to do: a line waits for the requests
-//! that are ready at the same time, never for time to pass. Lines are lost when
-//! stdout refuses them, and those of the last moment when the process is
-//! killed.
+//! The text format.
 
-use std::cell::Cell;
 use std::fmt::{self, Debug};
-use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Bytes that are written without waiting for the worker to park.
-const BATCH: usize = 16 * 1024;
-
-/// Lines for stdout that are not written yet.
-static WAITING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-
-thread_local! {
-    /// Whether this thread writes before it parks, and so may collect. Never
-    /// unset: `block_in_place`, which would take the worker from a thread, is
-    /// not used here.
-    static COLLECTS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Writes what was collected; for a worker that is about to park, and for the
-/// end of the process.
-pub fn flush() {
-    write_out(&mut waiting());
-}
-
-/// For a runtime's `on_thread_park`: what this thread logs from now on may
-/// wait until it parks again.
-pub fn before_park() {
-    COLLECTS.set(true);
-    flush();
-}
-
-/// Where the lines of a subscriber go.
-#[derive(Clone, Copy, Debug)]
-pub struct StandardStreams;
-
-impl<'a> MakeWriter<'a> for StandardStreams {
-    type Writer = Line;
-
-    fn make_writer(&'a self) -> Line {
-        Line::Stdout
-    }
-
-    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
-        if *metadata.level() <= Level::WARN {
-            Line::Stderr
-        } else {
-            Line::Stdout
-        }
-    }
-}
-
-/// One line on its way.
-#[derive(Clone, Copy, Debug)]
-pub enum Line {
-    /// With others, later.
-    Stdout,
-    /// At once.
-    Stderr,
-}
-
-impl Write for Line {
-    /// Takes all of it: the subscriber hands over a whole line.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stderr => io::stderr().write_all(line)?,
-            Self::Stdout => {
-                let mut waiting = waiting();
-                waiting.extend_from_slice(line);
-                if !COLLECTS.get() || waiting.len() >= BATCH {
-                    write_out(&mut waiting);
-                }
-            }
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Bytes stay whole whoever panics.
-fn waiting() -> MutexGuard<'static, Vec<u8>> {
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write_out(waiting: &mut Vec<u8>) {
-    if waiting.is_empty() {
-        return;
-    }
-    let mut stdout = io::stdout().lock();
-    // There is nobody to tell: whoever closed our stdout does not want lines.
-    let written = stdout.write_all(waiting).and_then(|()| stdout.flush());
-    drop(written);
-    waiting.clear();
-}
-
-/// The text format: time, level, message, `name=value`. It is what tracing's
-/// own writes without a target, but takes the short way for text that needs no
-/// escapes. There are no spans.
+/// One event a line: time, level, message, `name=value`. The same as tracing's
+/// own format without a target, but text that needs no escapes is copied as it
+/// is. There are no spans.
 #[derive(Clone, Copy, Debug)]
 pub struct Text;
 
@@ -172,7 +67,7 @@ impl Visit for Fields<'_> {
         });
     }
 
-    /// What prints itself may hold anything.
+    /// `Debug` and `Display` output may hold anything.
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.write(field, |line| fmt::write(&mut Escaped(line), format_args!("{value:?}")));
     }
@@ -195,7 +90,8 @@ impl fmt::Write for Escaped<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
 
     use tracing::subscriber::with_default;
     use tracing::{info, warn};

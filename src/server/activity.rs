@@ -1,0 +1,103 @@
+//! What one connection is doing: its stream and its service write it, the table
+//! of connections reads it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Value of `idle_since` while a connection is not idle.
+const NOT_IDLE: u64 = u64::MAX;
+
+/// The state of one connection.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// Where `idle_since` counts from.
+    origin: Instant,
+    /// Requests that are being answered: 0 or 1.
+    running: AtomicU32,
+    /// Requests that have been answered.
+    answered: AtomicU64,
+    /// Microseconds from `origin` to when the wait for the next request began.
+    idle_since: AtomicU64,
+    /// Whether a request body was answered before it was read to its end.
+    has_unread_body: AtomicBool,
+    close: Notify,
+}
+
+impl Activity {
+    /// The state of a new connection. `origin` is one for all that are compared.
+    pub(super) fn new(origin: Instant) -> Self {
+        Self {
+            origin,
+            running: AtomicU32::new(0),
+            answered: AtomicU64::new(0),
+            idle_since: AtomicU64::new(NOT_IDLE),
+            has_unread_body: AtomicBool::new(false),
+            close: Notify::new(),
+        }
+    }
+
+    /// Marks a request as begun; dropping the result marks it as answered.
+    pub(super) fn begin(self: &Arc<Self>) -> Running {
+        self.mark_not_idle();
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(self))
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Nothing of the next request has arrived.
+    pub(super) fn mark_idle(&self) {
+        let micros = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(NOT_IDLE - 1);
+        self.idle_since.store(micros, Ordering::Relaxed);
+    }
+
+    pub(super) fn mark_not_idle(&self) {
+        self.idle_since.store(NOT_IDLE, Ordering::Relaxed);
+    }
+
+    /// When the connection became idle, in microseconds from the origin; `None`
+    /// while it is not.
+    pub(super) fn idle_since(&self) -> Option<u64> {
+        let micros = self.idle_since.load(Ordering::Relaxed);
+        (micros != NOT_IDLE).then_some(micros)
+    }
+
+    pub(super) fn mark_unread_body(&self) {
+        self.has_unread_body.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_unread_body(&self) -> bool {
+        self.has_unread_body.load(Ordering::Relaxed)
+    }
+
+    /// Asks the connection to end: at once when it is idle, otherwise after the
+    /// answer in progress.
+    pub(super) fn close(&self) {
+        self.close.notify_one();
+    }
+
+    /// Completes when the connection is to end.
+    pub(super) async fn closing(&self) {
+        self.close.notified().await;
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(super) struct Running(Arc<Activity>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.0.answered.fetch_add(1, Ordering::Relaxed);
+    }
+}

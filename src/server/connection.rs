@@ -1,0 +1,119 @@
+//! One connection: hyper's HTTP/1 with the filter behind it.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
+use http_body_util::Empty;
+use hyper::Request;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tracing::{debug, error};
+use warp::reply::Response;
+
+use super::activity::Activity;
+use super::body;
+use super::stall::StallTimeout;
+use super::target;
+
+/// Bytes of a request's head.
+const MAX_HEAD: usize = 64 * 1024;
+/// Header lines of a request.
+const MAX_HEADERS: usize = 128;
+
+/// Serves a connection to its end. Once `activity` is asked to close, that is
+/// when it has nothing to do.
+pub(super) async fn serve<S>(stream: TcpStream, activity: Arc<Activity>, service: S)
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response, Error = Infallible, Future: Send> + Clone,
+{
+    // Answers are small and written whole: waiting to fill a packet only delays
+    // them. A connection that is gone already ends by itself.
+    drop(stream.set_nodelay(true));
+    let io = StallTimeout::new(stream, Arc::clone(&activity));
+    let of_requests = Arc::clone(&activity);
+    let answer = service_fn(move |request| answer(request, Arc::clone(&of_requests), service.clone()));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // `StallTimeout` tells an idle connection from a slow head; hyper does
+        // not.
+        .header_read_timeout(None)
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(io), answer);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = activity.closing() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "connection ended");
+    }
+}
+
+/// Answers one request, and reads its body meanwhile.
+async fn answer<S>(request: Request<Incoming>, activity: Arc<Activity>, service: S) -> Result<Response, Infallible>
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response, Error = Infallible>,
+{
+    let running = activity.begin();
+    let (head, body) = request.into_parts();
+    let mut request = Request::from_parts(head, Empty::new());
+    if target::normalise(&mut request).is_err() {
+        // Like what the parser refuses: no body, and the connection ends.
+        activity.mark_unread_body();
+        return Ok(closing(status(StatusCode::BAD_REQUEST)));
+    }
+    let responding = catch_panic(async move { service.call(request).await });
+    let (response, is_read) = tokio::join!(responding, body::discard(body));
+    let response = match response {
+        Some(Ok(response)) => response,
+        None => {
+            error!("a request ended with a panic");
+            status(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    };
+    drop(running);
+    if is_read {
+        return Ok(response);
+    }
+    activity.mark_unread_body();
+    Ok(closing(response))
+}
+
+/// The output of `future`; `None` when it panics. The request's state goes with
+/// it: what outlives a request is sound after a panic, or poisoned.
+async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        polled.map_or(std::task::Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
+}
+
+/// An answer that is nothing but its status.
+pub(super) fn status(status: StatusCode) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer that is the last of its connection.
+pub(super) fn closing(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
