@@ -30,6 +30,9 @@ pub use self::refusals::RefusalLimiter;
 pub use self::text::Text;
 use self::writer::Writers;
 
+/// How the targets of this package's events begin.
+const OWN_TARGETS: &str = "keyvault_cors";
+
 /// How to log.
 #[derive(Debug)]
 pub struct Options {
@@ -118,8 +121,7 @@ impl Drop for Guard {
 
 fn subscribe(options: Options, streams: Streams) -> io::Result<()> {
     // The SDK logs the vault's URLs at info and below, whatever was asked for.
-    let own = "keyvault_cors";
-    let capped = filter_fn(move |event| *event.level() <= Level::WARN || event.target().starts_with(own));
+    let capped = filter_fn(|event| *event.level() <= Level::WARN || event.target().starts_with(OWN_TARGETS));
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(streams)
         .with_ansi(false)

@@ -47,30 +47,30 @@ struct State {
     unannounced: usize,
     /// Whether the writer may take what there is.
     is_announced: bool,
-    /// Whether the writer sleeps, and has to be woken.
-    writer_sleeps: bool,
+    writer: Writer,
     /// Lines that were not taken in and not reported yet.
     dropped: u64,
     /// Bytes written since a line was dropped.
     written: usize,
-    phase: Phase,
+    /// What is held is to be written, and then no more.
+    is_ending: bool,
+    /// The stream's reader has gone: there is nobody to write for.
+    is_closed: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Phase {
+enum Writer {
     #[default]
-    Open,
-    /// What is held is written, and then no more.
-    Ending,
-    /// The stream's reader has gone: there is nobody to write for.
-    Closed,
+    Awake,
+    /// It has to be woken, which costs a system call.
+    Asleep,
 }
 
 impl Queue {
     /// Takes a line in, or counts it when there is no room.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.lock();
-        if state.phase == Phase::Closed {
+        if state.is_closed {
             return;
         }
         if state.held + line.len() > CAPACITY {
@@ -94,9 +94,7 @@ impl Queue {
     /// Lets the writer write what is held, and then end.
     pub(super) fn end(&self) {
         let mut state = self.lock();
-        if state.phase == Phase::Open {
-            state.phase = Phase::Ending;
-        }
+        state.is_ending = true;
         self.wake(state);
     }
 
@@ -104,7 +102,8 @@ impl Queue {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         *state = State {
-            phase: Phase::Closed,
+            is_closed: true,
+            is_ending: state.is_ending,
             ..State::default()
         };
     }
@@ -119,12 +118,12 @@ impl Queue {
                 }
                 state.is_announced = false;
             }
-            if state.phase != Phase::Open {
+            if state.is_ending {
                 return None;
             }
-            state.writer_sleeps = true;
+            state.writer = Writer::Asleep;
             state = self.announced.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.writer_sleeps = false;
+            state.writer = Writer::Awake;
         }
     }
 
@@ -157,9 +156,9 @@ impl Queue {
     fn wake(&self, mut state: MutexGuard<'_, State>) {
         state.unannounced = 0;
         state.is_announced = true;
-        let sleeps = std::mem::take(&mut state.writer_sleeps);
+        let writer = std::mem::take(&mut state.writer);
         drop(state);
-        if sleeps {
+        if writer == Writer::Asleep {
             self.announced.notify_one();
         }
     }
@@ -286,6 +285,8 @@ mod tests {
         queue.push(b"a\n");
         queue.close();
         queue.push(b"b\n");
+        assert_eq!(queue.lock().held, 0);
+        queue.end();
         assert_eq!(queue.take(), None);
     }
 

@@ -19,7 +19,8 @@ pub(super) struct Activity {
     running: AtomicU32,
     /// Requests that have been answered.
     answered: AtomicU64,
-    /// Microseconds from `origin` to when the wait for the next request began.
+    /// Microseconds from `origin` to when the last answer was made, or the
+    /// connection opened.
     idle_since: AtomicU64,
     /// Whether a request body was answered before it was read to its end.
     has_unread_body: AtomicBool,
@@ -27,16 +28,19 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// The state of a new connection. `origin` is one for all that are compared.
+    /// The state of a new connection, which is idle. `origin` is one for all
+    /// that are compared.
     pub(super) fn new(origin: Instant) -> Self {
-        Self {
+        let activity = Self {
             origin,
             running: AtomicU32::new(0),
             answered: AtomicU64::new(0),
             idle_since: AtomicU64::new(NOT_IDLE),
             has_unread_body: AtomicBool::new(false),
             close: Notify::new(),
-        }
+        };
+        activity.mark_idle();
+        activity
     }
 
     /// Marks a request as begun; dropping the result marks it as answered.
@@ -54,12 +58,12 @@ impl Activity {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Nothing of the next request has arrived.
-    pub(super) fn mark_idle(&self) {
+    fn mark_idle(&self) {
         let micros = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(NOT_IDLE - 1);
         self.idle_since.store(micros, Ordering::Relaxed);
     }
 
+    /// The next request has begun to arrive.
     pub(super) fn mark_not_idle(&self) {
         self.idle_since.store(NOT_IDLE, Ordering::Relaxed);
     }
@@ -99,5 +103,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
         self.0.answered.fetch_add(1, Ordering::Relaxed);
+        self.0.mark_idle();
     }
 }

@@ -93,7 +93,6 @@ mod tests {
         for _ in 0..3 {
             let activity = connections.make_room().unwrap();
             connections.insert(id(), Arc::clone(&activity));
-            activity.mark_idle();
             open.push(activity);
             advance(Duration::from_secs(1)).await;
         }
@@ -110,7 +109,10 @@ mod tests {
         let mut connections = Connections::new(1);
         let activity = connections.make_room().unwrap();
         connections.insert(id(), Arc::clone(&activity));
+        let running = activity.begin();
         assert!(connections.make_room().is_none());
         assert!(!is_closed(&activity).await);
+        drop(running);
+        assert!(connections.make_room().is_some());
     }
 }

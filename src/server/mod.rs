@@ -38,7 +38,8 @@ use self::connections::Connections;
 const MAX_CONNECTIONS: usize = 4096;
 /// Connections beyond that which are being answered 503.
 const MAX_REFUSALS: usize = 1024;
-/// Descriptors for everything else: the log, the vault, the runtime.
+/// Descriptors for everything else: the log, the vault, the runtime. Where there
+/// are few, half of them.
 const OTHER_DESCRIPTORS: usize = 128;
 /// Connections that may wait to be accepted: as many as a burst can bring.
 const BACKLOG: u32 = 4096;
@@ -127,7 +128,7 @@ fn limits() -> (usize, usize) {
         rlimit::Resource::NOFILE.get_soft().unwrap_or(1024)
     });
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    let available = descriptors.saturating_sub(OTHER_DESCRIPTORS);
+    let available = descriptors - OTHER_DESCRIPTORS.min(descriptors / 2);
     let connections = (available - available / 5).min(MAX_CONNECTIONS);
     let refusals = (available / 5).min(MAX_REFUSALS);
     if connections < MAX_CONNECTIONS {
@@ -164,5 +165,53 @@ fn report(ended: Result<(Id, ()), JoinError>) -> Id {
             }
             error.id()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// A filter that panics as soon as it is called, or after it has waited.
+    fn panicking() -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
+        warp::any()
+            .and(warp::path::full())
+            .map(|path: warp::path::FullPath| {
+                assert_ne!(path.as_str(), "/at-once");
+                path
+            })
+            .then(async |path: warp::path::FullPath| {
+                tokio::task::yield_now().await;
+                assert_ne!(path.as_str(), "/later");
+                Response::default()
+            })
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_and_the_connection_serves_on() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve(listener, panicking(), pending::<()>()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let requests = ["/at-once", "/", "/later", "/"].map(|path| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        stream.write_all(requests.concat().as_bytes()).await.unwrap();
+        stream
+            .write_all(b"GET /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        let statuses: Vec<_> = answers
+            .split("HTTP/1.1 ")
+            .filter_map(|answer| answer.split(' ').next())
+            .filter(|status| !status.is_empty())
+            .collect();
+        assert_eq!(statuses, ["500", "200", "500", "200", "500"], "{answers}");
+        server.abort();
     }
 }

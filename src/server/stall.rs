@@ -117,9 +117,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallTimeout<S> {
         if this.activity.is_running() {
             return Poll::Pending;
         }
-        if !this.head_begun && this.reading.at.is_none() {
-            this.activity.mark_idle();
-        }
         let limit = if this.head_begun { HEAD } else { IDLE };
         this.reading.poll(limit, cx).map(Err)
     }
@@ -288,18 +285,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_idle_from_when_it_waits_until_a_head_begins() {
+    async fn a_connection_is_idle_until_a_head_begins() {
         let (stream, mut peer) = duplex(64);
         let activity = activity();
         let mut stream = StallTimeout::new(stream, Arc::clone(&activity));
+        assert_eq!(activity.idle_since(), Some(0));
+        peer.write_u8(1).await.unwrap();
+        read(&mut stream).await;
         assert_eq!(activity.idle_since(), None);
-        let send = async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            assert_eq!(activity.idle_since(), Some(0));
-            peer.write_u8(1).await.unwrap();
-        };
-        tokio::join!(read(&mut stream), send);
-        assert_eq!(activity.idle_since(), None);
+        let running = activity.begin();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        drop(running);
+        assert_eq!(activity.idle_since(), Some(5_000_000));
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,11 +14,13 @@
 
 mod support;
 
+mod bodies;
 mod bundle;
 mod cache;
 mod caller;
 mod check;
 mod claims;
+mod connections;
 mod dangerous;
 mod docs;
 mod entra_settings;
@@ -37,11 +39,14 @@ mod posture;
 mod prefetch;
 mod preflight;
 mod process;
+mod refusals;
 mod routes;
 mod settings;
+mod shutdown;
 mod smoke;
 mod smoke_faults;
 mod tokens;
+mod unread_log;
 mod upstream;
 mod vectors;
 mod verdicts;
