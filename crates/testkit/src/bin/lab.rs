@@ -201,7 +201,7 @@ impl Lab {
                 json!({"token": self.emulator.mint(&claims)})
             }
             Command::ReservePort => {
-                let reserved = ReservedPort::new()?;
+                let reserved = ReservedPort::new();
                 let port = reserved.number();
                 self.reserved.push(reserved);
                 json!({"port": port})
