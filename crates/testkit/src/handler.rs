@@ -61,6 +61,14 @@ impl Environment {
         self
     }
 
+    /// Sets variables.
+    #[must_use]
+    pub fn with_all(self, variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>) -> Self {
+        variables
+            .into_iter()
+            .fold(self, |environment, (name, value)| environment.with(name, value))
+    }
+
     /// Removes a variable.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
