@@ -76,6 +76,12 @@ impl Environment {
         self
     }
 
+    /// All variables as the handler reads them: what is not Unicode keeps a replacement character.
+    pub fn as_text(&self) -> BTreeMap<String, String> {
+        let text = |text: &OsString| text.to_string_lossy().into_owned();
+        self.0.iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str)

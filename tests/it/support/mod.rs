@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod check;
+pub(crate) mod config;
 pub(crate) mod entra;
 pub(crate) mod handler;
 pub(crate) mod host;
