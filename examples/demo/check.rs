@@ -1,16 +1,19 @@
 //! The demo's questions to itself.
 
 use std::io;
+use std::time::Duration;
 
-use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, WWW_AUTHENTICATE,
-};
-use http::{HeaderName, HeaderValue, Method};
+use http::HeaderValue;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE};
 use serde_json::Value;
+use testkit::client::{Answer, Request};
+use tokio::time::timeout;
 
-use crate::client::{Answer, send};
 use crate::page::FILES;
 use crate::{AUDIENCE, Demo, SCOPE};
+
+/// The handler bounds what a caller waits for by 5 s; an answer that takes longer is a failed check.
+const ANSWER_BOUND: Duration = Duration::from_secs(10);
 
 /// One question and the answer it should have.
 struct Question<'a> {
@@ -32,15 +35,14 @@ pub(crate) async fn check(demo: &Demo) -> io::Result<bool> {
     let inner = "/error/innererror/code";
     // Without Entra there is nothing to sign in to, and both are empty and not used.
     let sign_in = async |path| {
-        let token = ask(Method::GET, port_of(allowed)?, path, &[]).await?;
+        let token = ask(Request::get(path), port_of(allowed)?).await?;
         Ok(String::from_utf8_lossy(&token.body).into_owned())
     };
     let [good, other, forged] = [
         sign_in("/token").await.map_err(io::Error::other::<String>)?,
         sign_in("/token?not-allowed").await.map_err(io::Error::other)?,
         emulator.foreign_token(&emulator.user_claims(AUDIENCE, SCOPE)),
-    ]
-    .map(|token| format!("Bearer {token}"));
+    ];
     let usual = if places.entra {
         (", signed in", Some(good.as_str()))
     } else {
@@ -85,10 +87,8 @@ pub(crate) async fn check(demo: &Demo) -> io::Result<bool> {
     let mut all_passed = true;
     for question in &questions {
         let path = format!("/api/secrets/{}", question.name);
-        let origin = (ORIGIN, question.origin);
-        let token = question.caller.1.map(|token| (AUTHORIZATION, token));
-        let headers: Vec<_> = [origin].into_iter().chain(token).collect();
-        let answer = ask(Method::GET, places.handler_port, &path, &headers).await;
+        let request = read(&path, question.origin, question.caller.1);
+        let answer = ask(request, places.handler_port).await;
         let verdict = answer.and_then(|answer| question.judge(&answer));
         let Question {
             name, origin, status, ..
@@ -116,7 +116,7 @@ pub(crate) async fn check(demo: &Demo) -> io::Result<bool> {
 async fn page(demo: &Demo, origin: &str) -> Result<(), String> {
     let port = port_of(origin)?;
     for (path, media_type, text) in FILES {
-        let file = ask(Method::GET, port, path, &[]).await?;
+        let file = ask(Request::get(path), port).await?;
         if file.status != 200 || file.body != text {
             return Err(format!("{path} has status {} or another text", file.status));
         }
@@ -127,12 +127,12 @@ async fn page(demo: &Demo, origin: &str) -> Result<(), String> {
             return Err(format!("{path} comes without a policy"));
         }
     }
-    let config = ask(Method::GET, port, "/config.json", &[]).await?;
+    let config = ask(Request::get("/config.json"), port).await?;
     let config: Value = serde_json::from_slice(&config.body).map_err(|error| format!("config.json: {error}"))?;
     if config.get("api").is_none_or(|api| *api != demo.places.api()) {
         return Err("it is not told the API's address".to_owned());
     }
-    let token = ask(Method::GET, port, "/token", &[]).await?;
+    let token = ask(Request::get("/token"), port).await?;
     let offered = token.status == 200 && token.body.starts_with(b"ey");
     if offered != demo.places.entra {
         return Err(format!("signing in has the status {}", token.status));
@@ -140,7 +140,8 @@ async fn page(demo: &Demo, origin: &str) -> Result<(), String> {
     if token.headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         return Err("other pages may read its tokens".to_owned());
     }
-    let elsewhere = ask(Method::POST, port, "/vault/down", &[(ORIGIN, "http://localhost:1")]).await?;
+    let elsewhere = Request::new("POST", "/vault/down").origin("http://localhost:1");
+    let elsewhere = ask(elsewhere, port).await?;
     if elsewhere.status != 403 || demo.vault.state() != "healthy" {
         return Err("other pages may use its controls".to_owned());
     }
@@ -151,16 +152,12 @@ async fn page(demo: &Demo, origin: &str) -> Result<(), String> {
 async fn control(demo: &Demo, token: Option<&str>, state: &str, name: &str, status: u16) -> Result<(), String> {
     let origin = demo.places.allowed_origin.as_str();
     let port = port_of(origin)?;
-    let set = ask(Method::POST, port, &format!("/vault/{state}"), &[]).await?;
+    let set = ask(Request::new("POST", &format!("/vault/{state}")), port).await?;
     if set.status != 204 {
         return Err(format!("the control has status {}", set.status));
     }
-    let headers: Vec<_> = [(ORIGIN, origin)]
-        .into_iter()
-        .chain(token.map(|token| (AUTHORIZATION, token)))
-        .collect();
     let path = format!("/api/secrets/{name}");
-    let answer = ask(Method::GET, demo.places.handler_port, &path, &headers).await?;
+    let answer = ask(read(&path, origin, token), demo.places.handler_port).await?;
     if answer.status != status {
         return Err(format!("status {}", answer.status));
     }
@@ -172,9 +169,19 @@ fn port_of(origin: &str) -> Result<u16, String> {
     port.ok_or_else(|| "its origin has no port".to_owned())
 }
 
-async fn ask(method: Method, port: u16, path: &str, headers: &[(HeaderName, &str)]) -> Result<Answer, String> {
-    let answer = send(method, port, path, headers).await;
-    answer.map_err(|error| error.to_string())
+/// A page's request, with a token where it has one.
+fn read(path: &str, origin: &str, token: Option<&str>) -> Request {
+    let request = Request::get(path).origin(origin);
+    match token {
+        Some(token) => request.bearer(token),
+        None => request,
+    }
+}
+
+async fn ask(request: Request, port: u16) -> Result<Answer, String> {
+    let answer = timeout(ANSWER_BOUND, request.try_send(port)).await;
+    let answer = answer.map_err(|late| format!("no answer: {late}"))?;
+    answer.map_err(|error| format!("no answer: {error}"))
 }
 
 fn say(what: &str, verdict: &Result<(), String>) -> bool {

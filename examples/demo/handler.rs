@@ -3,21 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use testkit::DEMO_ALLOWED_SECRETS;
-use tokio::process::{Child, Command};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use testkit::handler::{Environment, Handler, Launch, ROOT, becomes_ready};
+use tokio::process::Command;
 
-use crate::client::get;
 use crate::{AUDIENCE, Demo, FRESH, SCOPE};
-
-const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
-
-/// How often the Functions host asks a custom handler whether it is there, and how long it goes on.
-const READINESS_INTERVAL: Duration = Duration::from_millis(25);
-const READINESS_BOUND: Duration = Duration::from_secs(30);
 
 /// What the handler inherits. Everything else is left out: a setting, or something named nearly like one, that is meant
 /// for another program must not change what the demo shows.
@@ -38,7 +30,7 @@ pub(crate) async fn build() -> io::Result<PathBuf> {
     let output = Command::new(cargo)
         .args(["build", "--bin", "handler", "--example", "demo", "--profile", &profile])
         .args(["--message-format", "json-render-diagnostics"])
-        .current_dir(REPOSITORY)
+        .current_dir(ROOT)
         .stderr(Stdio::inherit())
         .output()
         .await?;
@@ -62,7 +54,7 @@ fn profile_folder() -> io::Result<String> {
 }
 
 /// Starts the handler with the environment that the Functions host and a local.settings.json would give it.
-pub(crate) fn start(executable: &Path, demo: &Demo) -> io::Result<Child> {
+pub(crate) fn start(executable: &Path, demo: &Demo) -> Handler {
     let Demo { places, emulator, .. } = demo;
     let inherited = INHERITED
         .split_whitespace()
@@ -73,20 +65,19 @@ pub(crate) fn start(executable: &Path, demo: &Demo) -> io::Result<Child> {
         ("ENTRA_REQUIRED_SCOPES", SCOPE.to_owned()),
         ("ENTRA_AUTHORITY_HOST", emulator.authority()),
     ];
-    Command::new(executable)
-        .current_dir(REPOSITORY)
-        .env_clear()
-        .envs(inherited)
-        .envs(emulator.environment())
-        .env("FUNCTIONS_CUSTOMHANDLER_PORT", places.handler_port.to_string())
-        .env("FUNCTIONS_APP_ROOT_PATH", REPOSITORY)
-        .env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "demo")
-        .env("ALLOWED_SECRETS", format!("{DEMO_ALLOWED_SECRETS},{FRESH}*"))
-        .env("ALLOWED_ORIGINS", &places.allowed_origin)
-        .envs(entra.into_iter().filter(|_| places.entra))
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
+    let environment = Environment::of(emulator)
+        .without("CACHE_TTL_SECONDS")
+        .with("FUNCTIONS_CUSTOMHANDLER_PORT", places.handler_port.to_string())
+        .with("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "demo")
+        .with("ALLOWED_SECRETS", format!("{DEMO_ALLOWED_SECRETS},{FRESH}*"))
+        .with("ALLOWED_ORIGINS", &places.allowed_origin)
+        .with_all(inherited)
+        .with_all(entra.into_iter().filter(|_| places.entra));
+    Launch::new(environment)
+        .executable(executable)
+        .directory(ROOT)
+        .inherit_output()
+        .start(places.handler_port)
 }
 
 pub(crate) fn report_exit(exit: ExitStatus) {
@@ -98,16 +89,12 @@ pub(crate) fn report_exit(exit: ExitStatus) {
 
 /// Asks as the host asks: any HTTP answer means that the handler is there.
 pub(crate) async fn wait_until_ready(port: u16) -> io::Result<()> {
-    let mut ticks = interval(READINESS_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let ready = async {
-        loop {
-            ticks.tick().await;
-            if get(port, "/", &[]).await.is_ok() {
-                return;
-            }
-        }
-    };
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the handler did not answer within 30 s");
-    timeout(READINESS_BOUND, ready).await.map_err(late)
+    if becomes_ready(port).await {
+        Ok(())
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the handler did not answer in time",
+        ))
+    }
 }

@@ -10,7 +10,6 @@
 )]
 
 mod check;
-mod client;
 mod handler;
 mod options;
 mod page;
@@ -130,17 +129,17 @@ async fn run(options: &Options) -> io::Result<bool> {
         servers.spawn(Site::new(Arc::clone(&demo))?.serve(page));
     }
 
-    let mut handler = handler::start(&executable, &demo)?;
+    let mut handler = handler::start(&executable, &demo);
     let good = tokio::select! {
-        exit = handler.wait() => {
-            handler::report_exit(exit?);
+        exit = handler.ended() => {
+            handler::report_exit(exit);
             return Ok(false);
         }
         () = told_to_stop()? => true,
         good = follow(options, &demo) => good?,
     };
     // As the host does it: a custom handler is killed, without a signal before.
-    handler.kill().await?;
+    handler.kill().await;
     Ok(good)
 }
 

@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use serde_json::{Value, json};
 
 use crate::support::app::App;
-use crate::support::check::{check, least};
-use crate::support::handler::{Environment, Output};
+use crate::support::check::least;
+use crate::support::config::{self, Findings};
+use crate::support::handler::Environment;
 use crate::support::table::{self, Row};
 
 pub(crate) const TABLES: [&str; 2] = [
@@ -101,8 +102,8 @@ impl Setup {
         self
     }
 
-    async fn check(self) -> Output {
-        check(self.environment, &[]).await
+    fn read(self) -> Findings {
+        config::read(&self.environment)
     }
 }
 
@@ -125,11 +126,11 @@ impl<'a> Expected<'a> {
         }
     }
 
-    fn is_met(&self, output: &Output) -> bool {
-        let (allowed, found) = match output.code {
-            Some(78) if output.stdout.is_empty() => (self.fault, output.faults()),
-            Some(0) if output.stderr.is_empty() => (self.warning, output.warnings()),
-            _ => return false,
+    fn is_met(&self, findings: &Findings) -> bool {
+        let (allowed, found) = if findings.faults.is_empty() {
+            (self.warning, findings.warnings())
+        } else {
+            (self.fault, findings.faults())
         };
         let is_named = |name: &str, found: &str| match name.strip_suffix('*') {
             Some(beginning) => found.starts_with(beginning),
@@ -154,8 +155,8 @@ fn setup(expected: &Expected<'_>, row: &Row) -> Setup {
     row.columns[1..].iter().fold(setup, |setup, column| setup.with(column))
 }
 
-#[tokio::test]
-async fn no_dangerous_configuration_passes_in_silence() {
+#[test]
+fn no_dangerous_configuration_passes_in_silence() {
     let sections: Vec<_> = TABLES.iter().flat_map(|text| table::read(text)).collect();
     let mut wrong = Vec::new();
     let mut count = 0;
@@ -163,10 +164,9 @@ async fn no_dangerous_configuration_passes_in_silence() {
         let expected = Expected::read(&section.title);
         for row in &section.rows {
             count += 1;
-            let output = setup(&expected, row).check().await;
-            if !expected.is_met(&output) {
-                let said = [output.stderr.as_str(), &output.section("Warnings").join("\n")].concat();
-                wrong.push(format!("{}: {} -> {:?} {said}", section.title, row.text, output.code));
+            let findings = setup(&expected, row).read();
+            if !expected.is_met(&findings) {
+                wrong.push(format!("{}: {} -> {}", section.title, row.text, findings.text()));
             }
         }
     }
@@ -174,8 +174,8 @@ async fn no_dangerous_configuration_passes_in_silence() {
     assert!(wrong.is_empty(), "{} of {count}: {wrong:#?}", wrong.len());
 }
 
-#[tokio::test]
-async fn what_is_unusual_and_sound_is_neither_refused_nor_warned_of() {
+#[test]
+fn what_is_unusual_and_sound_is_neither_refused_nor_warned_of() {
     let sections = table::read(FINE);
     let mut wrong = Vec::new();
     for row in sections.iter().flat_map(|section| &section.rows) {
@@ -183,46 +183,56 @@ async fn what_is_unusual_and_sound_is_neither_refused_nor_warned_of() {
             .columns
             .iter()
             .fold(Setup::new(), |setup, column| setup.with(column));
-        let output = setup.check().await;
-        if output.code != Some(0) || !output.warnings().is_empty() || !output.stderr.is_empty() {
-            wrong.push(format!("{}: {}", row.text, output.all()));
+        let said = setup.read().text();
+        if !said.is_empty() {
+            wrong.push(format!("{}: {said}", row.text));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-#[tokio::test]
-async fn a_reference_that_the_platform_did_not_resolve_is_a_fault_in_every_setting() {
+#[test]
+fn a_reference_that_the_platform_did_not_resolve_is_a_fault_in_every_setting() {
     for (name, _) in SETTINGS {
         for value in [
             "@Microsoft.KeyVault(SecretUri=https://contoso.vault.azure.net/secrets/canary-51e7)",
             "@Microsoft.KeyVault(VaultName=contoso;SecretName=canary-51e7)",
             "@Microsoft.AppConfiguration(Endpoint=https://contoso.azconfig.io; Key=canary-51e7)",
         ] {
-            let output = check(least().with(name, value), &[]).await;
-            assert_eq!(output.code, Some(78), "{name}: {}", output.all());
-            assert_eq!(output.faults(), [name], "{}", output.stderr);
-            assert!(!output.all().contains("canary-51e7"), "{}", output.stderr);
+            let findings = config::read(&least().with(name, value));
+            assert_eq!(findings.faults(), [name], "{}", findings.text());
+            assert!(!findings.text().contains("canary-51e7"), "{}", findings.text());
         }
     }
 }
 
-#[tokio::test]
-async fn an_empty_value_is_a_fault_but_where_it_has_a_meaning() {
+#[test]
+fn an_empty_value_is_a_fault_but_where_it_has_a_meaning() {
     for (name, is_fault) in SETTINGS {
-        let output = check(least().with(name, ""), &[]).await;
-        if is_fault {
-            assert_eq!(output.code, Some(78), "{name}: {}", output.all());
-            assert_eq!(output.faults(), [name], "{}", output.stderr);
-        } else {
-            assert_eq!(output.code, Some(0), "{name}: {}", output.all());
-            assert!(output.warnings().is_empty(), "{name}: {}", output.stdout);
-        }
+        let findings = config::read(&least().with(name, ""));
+        let expected = if is_fault { vec![name] } else { vec![] };
+        assert_eq!(findings.faults(), expected, "{}", findings.text());
+        assert!(findings.warnings.is_empty(), "{name}: {}", findings.text());
     }
 }
 
-#[tokio::test]
-async fn a_name_that_is_nearly_a_settings_is_a_fault_that_names_both() {
+#[test]
+fn a_non_canonical_origin_is_told_its_canonical_form() {
+    for (origin, canonical) in [
+        ("https://APP.contoso.com", "https://app.contoso.com"),
+        ("https://dev.contoso.com:443", "https://dev.contoso.com"),
+        ("https://m\u{fc}nchen.de", "https://xn--mnchen-3ya.de"),
+        ("https://dev.contoso.com/", "https://dev.contoso.com"),
+    ] {
+        let findings = config::read(&least().with("ALLOWED_ORIGINS", origin));
+        assert_eq!(findings.faults(), ["ALLOWED_ORIGINS"], "{origin}");
+        let rest = findings.text().replace(origin, "");
+        assert!(rest.contains(canonical), "{origin}: {}", findings.text());
+    }
+}
+
+#[test]
+fn a_name_that_is_nearly_a_settings_is_a_fault_that_names_both() {
     for (name, setting) in [
         ("ALLOWED_ORIGIN", "ALLOWED_ORIGINS"),
         ("ALLOW_ORIGINS", "ALLOWED_ORIGINS"),
@@ -259,11 +269,39 @@ async fn a_name_that_is_nearly_a_settings_is_a_fault_that_names_both() {
         ("DANGEROUSLY_ALLOW_ANONYMUS", "DANGEROUSLY_ALLOW_ANONYMOUS"),
         ("DANGEROUSLY_ALLOW_ANY_ORIGINS", "DANGEROUSLY_ALLOW_ANY_ORIGIN"),
     ] {
-        let output = check(least().with(name, "canary-51e7"), &[]).await;
-        assert_eq!(output.code, Some(78), "{name}: {}", output.all());
-        assert_eq!(output.faults(), [name], "{}", output.stderr);
-        let (_, message) = output.stderr.split_once(&format!("{name}: ")).unwrap();
-        assert!(message.contains(setting), "{}", output.stderr);
-        assert!(!output.all().contains("canary-51e7"), "{}", output.stderr);
+        let findings = config::read(&least().with(name, "canary-51e7"));
+        assert_eq!(findings.faults(), [name], "{}", findings.text());
+        assert!(findings.faults[0].message.contains(setting), "{}", findings.text());
+        assert!(!findings.text().contains("canary-51e7"), "{}", findings.text());
+    }
+}
+
+#[test]
+fn what_could_be_a_secret_is_in_no_message() {
+    const CANARY: &str = "canary-51e7";
+    for (name, value) in [
+        ("ALLOWED_SECRET", CANARY),
+        ("KEY_VAULT_URL", "https://user:canary-51e7@contoso.vault.azure.net"),
+        ("KEY_VAULT_URL", "https://contoso.vault.azure.net/?sig=canary-51e7"),
+        ("KEY_VAULT_URL", "https://contoso.vault.azure.net/canary-51e7"),
+        // Whoever reads the name as "the secrets themselves" puts one in.
+        ("ALLOWED_SECRETS", "canary-51e7/+=="),
+        ("ALLOWED_SECRETS", "maps-key,canary-51e7/+==*"),
+        ("ALLOWED_ORIGINS", "https://user:canary-51e7@app.contoso.com"),
+        ("ALLOWED_ORIGINS", "https://app.contoso.com/?code=canary-51e7"),
+        ("ALLOWED_ORIGINS", "canary-51e7=="),
+        ("ALLOW_CREDENTIALS", CANARY),
+        ("ALLOWED_HEADERS", "x-functions-key: canary-51e7"),
+        ("EXPOSED_HEADERS", "x-functions-key: canary-51e7"),
+        ("CACHE_TTL_SECONDS", CANARY),
+        ("AZURE_CLIENT_ID", CANARY),
+        ("AZURE_TOKEN_CREDENTIALS", CANARY),
+        ("ENTRA_TENANT_ID", CANARY),
+        ("LOG_FORMAT", CANARY),
+        ("RUST_LOG", "canary-51e7=loud"),
+        ("CORS_ALLOWED_ORIGINS", CANARY),
+    ] {
+        let text = config::read(&least().with(name, value)).text();
+        assert!(!text.is_empty() && !text.contains(CANARY), "{name}={value}: {text}");
     }
 }

@@ -1,6 +1,6 @@
 //! Who may call at all: the handler's reading of its own function.json, and life without the Functions host.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::{Emulator, Secret};
 
 use crate::support::app::App;
@@ -13,71 +13,6 @@ async fn emulator() -> Emulator {
     let emulator = Emulator::start().await.unwrap();
     emulator.put(SECRET, Secret::new(VALUE));
     emulator
-}
-
-#[tokio::test]
-async fn under_the_host_an_app_that_anyone_may_call_is_a_fault() {
-    let emulator = emulator().await;
-    let port = ReservedPort::new();
-
-    let mut accepted = Vec::new();
-    for (label, app) in [
-        (
-            "GetSecret is anonymous",
-            App::new().auth_level("GetSecret", &json!("anonymous")),
-        ),
-        (
-            "GetSecret is Anonymous",
-            App::new().auth_level("GetSecret", &json!("Anonymous")),
-        ),
-        (
-            "Preflight wants a key",
-            App::new().auth_level("Preflight", &json!("function")),
-        ),
-        (
-            "Preflight says nothing and so wants a key",
-            App::new().auth_level("Preflight", &Value::Null),
-        ),
-        ("GetSecret is missing", App::new().remove("GetSecret")),
-        ("Preflight is missing", App::new().remove("Preflight")),
-        ("GetSecret is not JSON", App::new().replace("GetSecret", "{")),
-        (
-            "GetSecret has no trigger",
-            App::new().replace("GetSecret", "{\"bindings\":[]}"),
-        ),
-        ("Preflight is not JSON", App::new().replace("Preflight", "")),
-    ] {
-        let environment = Environment::of(&emulator)
-            .with("FUNCTIONS_APP_ROOT_PATH", app.root())
-            .with("FUNCTIONS_CUSTOMHANDLER_PORT", port.number().to_string());
-        let output = Launch::new(environment).run().await;
-        if output.code != Some(78) || !output.stderr.contains("function.json") {
-            accepted.push(format!("{label}: {output:?}"));
-        }
-    }
-    assert!(accepted.is_empty(), "{accepted:#?}");
-}
-
-#[tokio::test]
-async fn anonymous_access_is_served_once_it_was_called_dangerous() {
-    let emulator = emulator().await;
-
-    for (level, settings) in [
-        (json!("anonymous"), &[("DANGEROUSLY_ALLOW_ANONYMOUS", "true")][..]),
-        (json!("function"), &[]),
-        (json!("admin"), &[]),
-        // An absent `authLevel` means function.
-        (Value::Null, &[]),
-    ] {
-        let app = App::new().auth_level("GetSecret", &level);
-        let environment = Environment::of(&emulator).with("FUNCTIONS_APP_ROOT_PATH", app.root());
-        let environment = settings
-            .iter()
-            .fold(environment, |environment, (name, value)| environment.with(name, value));
-        let handler = Handler::start(environment).await;
-        let answer = Request::get(PATH).origin(ORIGIN).send(handler.port()).await;
-        assert_eq!(answer.status, 200, "{level}: {}", answer.text());
-    }
 }
 
 #[tokio::test]

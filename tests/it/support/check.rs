@@ -28,27 +28,3 @@ pub(crate) async fn report(environment: Environment, arguments: &[&str]) -> Stri
     assert_eq!(output.stderr, "");
     output.stdout
 }
-
-impl Output {
-    /// What each fault is about, in order: the setting or the file that its line begins with.
-    pub(crate) fn faults(&self) -> Vec<&str> {
-        self.stderr.lines().filter_map(about).collect()
-    }
-
-    /// What each warning of a report is about.
-    pub(crate) fn warnings(&self) -> Vec<&str> {
-        self.section("Warnings").into_iter().filter_map(about).collect()
-    }
-
-    /// The lines of a report below this title.
-    pub(crate) fn section(&self, title: &str) -> Vec<&str> {
-        let lines = self.stdout.lines().skip_while(|line| !line.starts_with(title));
-        lines.skip(1).take_while(|line| !line.is_empty()).collect()
-    }
-}
-
-/// The name in `  NAME: what is wrong with it`.
-fn about(line: &str) -> Option<&str> {
-    let (name, _) = line.strip_prefix("  ")?.split_once(": ")?;
-    Some(name)
-}

@@ -39,12 +39,6 @@ pub(crate) async fn rig() -> Rig {
     rig_with(Emulator::start().await.unwrap(), &[]).await
 }
 
-impl Request {
-    pub(crate) fn bearer(self, token: &str) -> Self {
-        self.header("authorization", format!("Bearer {token}"))
-    }
-}
-
 impl Rig {
     /// GET of the usual secret from the allowed origin with this token.
     pub(crate) async fn get_as(&self, token: &str) -> Answer {

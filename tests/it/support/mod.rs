@@ -2,12 +2,10 @@
 
 pub(crate) mod app;
 pub(crate) mod check;
-pub(crate) mod client;
+pub(crate) mod config;
 pub(crate) mod entra;
-pub(crate) mod expect;
 pub(crate) mod handler;
 pub(crate) mod host;
-pub(crate) mod raw;
 pub(crate) mod row;
 pub(crate) mod smoke;
 pub(crate) mod table;
@@ -17,11 +15,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testkit::{Emulator, Secret};
 use tokio::time::{Instant, sleep};
 
+pub(crate) use testkit::handler::ORIGIN;
+pub(crate) use testkit::{client, expect, raw};
+
 use client::{Answer, Request};
 use handler::{Environment, Handler};
-
-/// The origin that the usual configuration allows.
-pub(crate) const ORIGIN: &str = "https://app.contoso.com";
 
 /// A secret that the usual configuration allows, and where it is served.
 pub(crate) const SECRET: &str = "maps-key";

@@ -8,20 +8,15 @@ mod contents;
 
 use std::env::home_dir;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use contents::{CONTENTS, HANDLER, ROOT, files};
 use object::read::elf::ElfFile64;
 use object::{Architecture, LittleEndian, Object, elf};
-use testkit::{Emulator, Secret};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::process::Command;
-use tokio::time::{sleep, timeout};
+use testkit::client::Request;
+use testkit::handler::{Environment, Launch, ORIGIN};
+use testkit::{Emulator, ReservedPort, Secret};
 
 /// What a cold start has to fetch and map: 8 MB.
 const MAX_BYTES: usize = 8_000_000;
@@ -35,9 +30,6 @@ const LIBRARIES: [&str; 6] = [
     "libpthread.so.0",
     "librt.so.1",
 ];
-
-/// The host gives a handler this long.
-const START: Duration = Duration::from_secs(30);
 
 fn dist() -> PathBuf {
     Path::new(ROOT).join("dist")
@@ -135,64 +127,27 @@ fn the_handler_is_small_and_says_nothing_of_the_machine_that_built_it() {
     assert!(text.contains("/cargo/warp-"), "no source of a dependency is named");
 }
 
-/// One request, in the bytes of HTTP/1.1, and the whole answer.
-async fn get(port: u16, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: https://app.contoso.com\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
-}
-
 #[tokio::test]
 async fn the_handler_runs_and_reads_a_secret_over_tls() {
     let executable = dist().join(HANDLER);
-    let version = Command::new(&executable).arg("--version").output().await.unwrap();
-    assert!(version.status.success(), "{version:?}");
-    let version = String::from_utf8(version.stdout).unwrap();
-    assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
+    let launch = |environment| Launch::new(environment).executable(&executable).directory(dist());
+    let version = launch(Environment::default()).argument("--version").run().await;
+    assert_eq!(version.code, Some(0), "{version:?}");
+    assert!(version.stdout.contains(env!("CARGO_PKG_VERSION")), "{version:?}");
 
     let emulator = Emulator::start().await.unwrap();
     emulator.put("maps-key", Secret::new("pk.a-publishable-key"));
-    // Bound, so that nobody else is given the port; the handler may share it, for this socket does not listen.
-    let reserved = TcpSocket::new_v4().unwrap();
-    reserved.set_reuseaddr(true).unwrap();
-    reserved.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    let port = reserved.local_addr().unwrap().port();
-    let mut process = Command::new(&executable)
-        .current_dir(dist())
-        .env_clear()
-        .envs(emulator.environment())
-        .env("ALLOWED_SECRETS", "maps-key")
-        .env("ALLOWED_ORIGINS", "https://app.contoso.com")
-        .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
-        .env("FUNCTIONS_APP_ROOT_PATH", dist())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let reserved = ReservedPort::new();
+    let port = reserved.number();
+    let environment = Environment::of(&emulator)
+        .with("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
+        .with("FUNCTIONS_APP_ROOT_PATH", dist());
+    let handler = launch(environment).serve(port).await;
 
-    let ready = timeout(START, async {
-        loop {
-            if let Ok(answer) = get(port, "/").await {
-                return answer;
-            }
-            assert_eq!(
-                process.try_wait().unwrap(),
-                None,
-                "the handler ended before it answered"
-            );
-            // As often as the host asks.
-            sleep(Duration::from_millis(25)).await;
-        }
-    });
-    let ready = ready.await.unwrap();
-    assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
-
-    let secret = get(port, "/api/secrets/maps-key").await.unwrap();
-    assert!(secret.starts_with("HTTP/1.1 200 "), "{secret}");
-    assert!(secret.contains(r#"{"value":"pk.a-publishable-key","#), "{secret}");
+    let answer = Request::get("/api/secrets/maps-key")
+        .origin(ORIGIN)
+        .send(handler.port())
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["value"], "pk.a-publishable-key");
 }

@@ -1,5 +1,5 @@
 //! The emulator for tests that are not written in Rust: one JSON command a line on stdin, one JSON answer a line on
-//! stdout, in the same order; it ends with its input. tests/browser drives it.
+//! stdout, in the same order; it ends with its input. tests/browser and tests/sdk drive it.
 //!
 //! The first line, which answers no command, says what a handler and its callers need:
 //! `{"environment":{"KEY_VAULT_URL":…},"authority":…,"tenant":…,"functionKey":…}`. Commands (a `?` marks what may be
@@ -7,7 +7,8 @@
 //!
 //! | command | answer |
 //! | --- | --- |
-//! | `{"do":"put","name":…,"value":…,"disabled"?:…,"notBefore"?:…,"expires"?:…}` | `{"version":…}` |
+//! | `{"do":"put","name":…,"value":…,"contentType"?:…,"disabled"?:…,"notBefore"?:…,"expires"?:…,"tags"?:{…}}` | `{"version":…}` |
+//! | `{"do":"handler","settings":{…}}`, starts one with these settings over the tests' usual ones | `{"port":…}` |
 //! | `{"do":"fault","target":…,"fault":…,"times"?:…}`, without `times` for good | `{}` |
 //! | `{"do":"clear-faults"}` | `{}` |
 //! | `{"do":"counters"}`, which starts counting again | `{"connections":…,"gets":…,"tokens":…}` |
@@ -20,6 +21,7 @@
 //! `{"throttled":RETRY_AFTER}`, which may be null; a mode `"forwarding"` or `"proxying"`. A command that is not understood
 //! ends the lab, with the reason on stderr.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{Write, stdin, stdout};
 use std::path::PathBuf;
@@ -27,6 +29,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use testkit::functions_host::{App, FunctionsHost, KEY, Mode, PlatformCors};
+use testkit::handler::{Environment, Handler};
 use testkit::{Emulator, Fault, ReservedPort, Secret, Target, Times, TlsFront};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -43,10 +46,16 @@ enum Command {
     Put {
         name: String,
         value: String,
+        content_type: Option<String>,
         #[serde(default)]
         disabled: bool,
         not_before: Option<i64>,
         expires: Option<i64>,
+        #[serde(default)]
+        tags: BTreeMap<String, String>,
+    },
+    Handler {
+        settings: BTreeMap<String, String>,
     },
     Fault {
         target: To,
@@ -109,6 +118,7 @@ struct Platform {
 /// Everything that runs until the lab ends.
 struct Lab {
     emulator: Emulator,
+    handlers: Vec<Handler>,
     hosts: Vec<FunctionsHost>,
     fronts: Vec<TlsFront>,
     reserved: Vec<ReservedPort>,
@@ -118,6 +128,7 @@ struct Lab {
 async fn main() -> Result<(), Failure> {
     let mut lab = Lab {
         emulator: Emulator::start().await?,
+        handlers: Vec::new(),
         hosts: Vec::new(),
         fronts: Vec::new(),
         reserved: Vec::new(),
@@ -164,18 +175,28 @@ impl Lab {
             Command::Put {
                 name,
                 value,
+                content_type,
                 disabled,
                 not_before,
                 expires,
+                tags,
             } => {
                 let secret = Secret {
                     value,
+                    content_type,
                     enabled: !disabled,
                     not_before,
                     expires,
+                    tags,
                     ..Secret::default()
                 };
                 json!({"version": self.emulator.put(&name, secret)})
+            }
+            Command::Handler { settings } => {
+                let handler = Handler::start(Environment::of(&self.emulator).with_all(settings)).await;
+                let port = handler.port();
+                self.handlers.push(handler);
+                json!({"port": port})
             }
             Command::Fault { target, fault, times } => {
                 let target = match target {
@@ -201,7 +222,7 @@ impl Lab {
                 json!({"token": self.emulator.mint(&claims)})
             }
             Command::ReservePort => {
-                let reserved = ReservedPort::new()?;
+                let reserved = ReservedPort::new();
                 let port = reserved.number();
                 self.reserved.push(reserved);
                 json!({"port": port})

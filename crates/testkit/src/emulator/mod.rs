@@ -16,8 +16,6 @@ mod identity;
 mod issuer;
 mod keys;
 mod names;
-mod operations;
-mod paging;
 mod problem;
 mod record;
 mod reply;

@@ -58,14 +58,6 @@ impl Problem {
         )
     }
 
-    pub(crate) fn not_deleted(name: &str) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "SecretNotFound",
-            format!("Deleted Secret not found: {name}"),
-        )
-    }
-
     pub(crate) fn no_such_route() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -79,17 +71,6 @@ impl Problem {
         Self {
             inner: Some("SecretDisabled"),
             ..Self::new(StatusCode::FORBIDDEN, "Forbidden", message)
-        }
-    }
-
-    pub(crate) fn in_deleted_state(name: &str) -> Self {
-        let message = format!(
-            "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this \
-             state, the secret can only be recovered or purged."
-        );
-        Self {
-            inner: Some("ObjectIsDeletedButRecoverable"),
-            ..Self::new(StatusCode::CONFLICT, "Conflict", message)
         }
     }
 

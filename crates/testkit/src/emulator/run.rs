@@ -7,9 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::NamedTempFile;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::clock::now;
 use super::fault::{Fault, Target, Times};
@@ -25,6 +27,7 @@ pub struct Emulator {
     pub(super) shared: Arc<Shared>,
     pub(super) acceptor: TlsAcceptor,
     ca_file: NamedTempFile,
+    ca_pem: String,
     listeners: [AbortHandle; 2],
 }
 
@@ -59,6 +62,7 @@ impl Emulator {
             shared,
             acceptor,
             ca_file,
+            ca_pem,
             listeners: [vault.abort_handle(), identity.abort_handle()],
         })
     }
@@ -71,6 +75,15 @@ impl Emulator {
     /// `http://127.0.0.1:PORT/msi/token`.
     pub fn identity_endpoint(&self) -> String {
         self.shared.names.identity_endpoint.clone()
+    }
+
+    /// A connection to the vault, and its host and port.
+    pub(crate) async fn connect(&self) -> io::Result<(TlsStream<TcpStream>, String)> {
+        let host = self.vault_url().replace("https://", "");
+        let stream = TcpStream::connect(&host).await?;
+        let connector = tls::connector(&self.ca_pem).map_err(io::Error::other)?;
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        Ok((connector.connect(name, stream).await?, host))
     }
 
     /// What `X-IDENTITY-HEADER` must be: a fresh random value for each run.
@@ -115,12 +128,12 @@ impl Emulator {
 
     /// Changes one version in place (to disable it, say) and returns whether there is such a version.
     pub fn update(&self, name: &str, version: &str, f: impl FnOnce(&mut Secret)) -> bool {
-        self.shared.lock().store.update(name, Some(version), now(), f).is_some()
+        self.shared.lock().store.update(name, version, now(), f)
     }
 
     /// Soft-deletes a secret with all its versions: 404 afterwards. A name that is not there is left so.
     pub fn remove(&self, name: &str) {
-        self.shared.lock().store.delete(name, now());
+        self.shared.lock().store.delete(name);
     }
 
     /// Queues a fault for a target; the first entry that still has times left applies.

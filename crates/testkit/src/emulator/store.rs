@@ -1,4 +1,4 @@
-//! The secrets: names to versions, live and soft-deleted.
+//! The secrets: names to versions.
 //!
 //! This module knows nothing about HTTP and enforces nothing about reading; the clock is given by the caller.
 
@@ -27,7 +27,8 @@ pub(crate) struct Entry {
     /// The name as it was first spelled; ids show it like this, look-ups ignore its case.
     pub(crate) name: String,
     /// In order of creation, never empty; the last one is current.
-    pub(crate) versions: Vec<Version>,
+    versions: Vec<Version>,
+    is_deleted: bool,
 }
 
 impl Entry {
@@ -44,41 +45,25 @@ impl Entry {
         }
     }
 
-    fn version_mut(&mut self, id: Option<&str>) -> Option<&mut Version> {
-        match id {
-            None => self.versions.last_mut(),
-            Some(id) => self
-                .versions
-                .iter_mut()
-                .find(|version| version.id.eq_ignore_ascii_case(id)),
-        }
+    fn version_mut(&mut self, id: &str) -> Option<&mut Version> {
+        let mut versions = self.versions.iter_mut();
+        versions.find(|version| version.id.eq_ignore_ascii_case(id))
     }
-}
-
-/// A soft-deleted entry.
-#[derive(Debug)]
-pub(crate) struct Deleted {
-    /// What was deleted.
-    pub(crate) entry: Entry,
-    /// When, in Unix seconds.
-    pub(crate) date: i64,
 }
 
 /// All secrets, by lower-cased name.
 #[derive(Debug, Default)]
-pub(crate) struct Store {
-    live: BTreeMap<String, Entry>,
-    deleted: BTreeMap<String, Deleted>,
-}
+pub(crate) struct Store(BTreeMap<String, Entry>);
 
 impl Store {
     /// Appends a version, which becomes the current one, and returns its entry. A soft-deleted name comes back.
     pub(crate) fn put(&mut self, name: &str, secret: Secret, now: i64) -> &Entry {
-        self.recover(name);
-        let entry = self.live.entry(name.to_ascii_lowercase()).or_insert_with(|| Entry {
+        let entry = self.0.entry(name.to_ascii_lowercase()).or_insert_with(|| Entry {
             name: name.to_owned(),
             versions: Vec::new(),
+            is_deleted: false,
         });
+        entry.is_deleted = false;
         entry.versions.push(Version {
             id: Uuid::new_v4().simple().to_string(),
             created: now,
@@ -88,67 +73,26 @@ impl Store {
         entry
     }
 
-    /// The live entry of this name.
+    /// The entry of this name, if it is not deleted.
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
-        self.live.get(&name.to_ascii_lowercase())
+        self.0.get(&name.to_ascii_lowercase()).filter(|entry| !entry.is_deleted)
     }
 
-    /// The live entries whose folded name comes after `after`, in order of name.
-    pub(crate) fn entries_after(&self, after: &str) -> impl Iterator<Item = (&str, &Entry)> {
-        let after = after.to_owned();
-        self.live
-            .iter()
-            .filter(move |(key, _)| **key > after)
-            .map(|(key, entry)| (key.as_str(), entry))
-    }
-
-    /// Changes one version, or the current one, in place.
-    pub(crate) fn update(
-        &mut self,
-        name: &str,
-        version: Option<&str>,
-        now: i64,
-        change: impl FnOnce(&mut Secret),
-    ) -> Option<(&Entry, &Version)> {
-        let entry = self.live.get_mut(&name.to_ascii_lowercase())?;
-        let found = entry.version_mut(version)?;
+    /// Changes one version in place, and returns whether there is such a version.
+    pub(crate) fn update(&mut self, name: &str, version: &str, now: i64, change: impl FnOnce(&mut Secret)) -> bool {
+        let entry = self.0.get_mut(&name.to_ascii_lowercase());
+        let Some(found) = entry.and_then(|entry| entry.version_mut(version)) else {
+            return false;
+        };
         change(&mut found.secret);
         found.updated = now;
-        let entry = &*entry;
-        entry.version(version).map(|version| (entry, version))
+        true
     }
 
     /// Soft-deletes a name with all its versions.
-    pub(crate) fn delete(&mut self, name: &str, now: i64) -> Option<&Deleted> {
-        let key = name.to_ascii_lowercase();
-        let entry = self.live.remove(&key)?;
-        self.deleted.insert(key.clone(), Deleted { entry, date: now });
-        self.deleted.get(&key)
-    }
-
-    /// The soft-deleted entry of this name.
-    pub(crate) fn deleted(&self, name: &str) -> Option<&Deleted> {
-        self.deleted.get(&name.to_ascii_lowercase())
-    }
-
-    /// The soft-deleted entries whose folded name comes after `after`, in order of name.
-    pub(crate) fn deleted_after(&self, after: &str) -> impl Iterator<Item = (&str, &Deleted)> {
-        let after = after.to_owned();
-        self.deleted
-            .iter()
-            .filter(move |(key, _)| **key > after)
-            .map(|(key, deleted)| (key.as_str(), deleted))
-    }
-
-    /// Brings a soft-deleted name back.
-    pub(crate) fn recover(&mut self, name: &str) -> Option<&Entry> {
-        let key = name.to_ascii_lowercase();
-        let Deleted { entry, .. } = self.deleted.remove(&key)?;
-        Some(self.live.entry(key).or_insert(entry))
-    }
-
-    /// Forgets a soft-deleted name for good.
-    pub(crate) fn purge(&mut self, name: &str) -> bool {
-        self.deleted.remove(&name.to_ascii_lowercase()).is_some()
+    pub(crate) fn delete(&mut self, name: &str) {
+        if let Some(entry) = self.0.get_mut(&name.to_ascii_lowercase()) {
+            entry.is_deleted = true;
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! Key Vault's side of HTTP: the challenge, the faults, and the headers that every answer has.
+//! Key Vault's data plane, as far as it reads secrets: the challenge, "Get Secret", the faults, and the headers that
+//! every answer has. What sets, lists or deletes secrets is not served: tests do that in process.
 //!
-//! What an operation does to the secrets is decided in `operations`.
+//! Source: <https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret>.
 
 use std::sync::Arc;
 
@@ -10,24 +11,21 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use uuid::Uuid;
 
 use super::body::{Outcome, Payload};
+use super::bundle::Bundle;
 use super::clock::now;
 use super::fault::Target;
 use super::names::Names;
-use super::operations::{Done, Operation};
-use super::paging::Query;
 use super::problem::Problem;
 use super::reply::{self, Next, play};
 use super::state::{Shared, State, record};
 
 /// What tokens must be for.
 const RESOURCE: &str = "https://vault.azure.net";
-/// Enough for a value of the greatest length, all of it escaped, with attributes and tags.
-const REQUEST_LIMIT_BYTES: usize = 256 * 1024;
+const NAME_LIMIT: usize = 127;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
@@ -35,7 +33,7 @@ const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-reque
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Outcome {
     let _in_flight = shared.enter();
     let client_request_id = request.headers().get(CLIENT_REQUEST_ID).cloned();
-    let (head, body) = request.into_parts();
+    let (head, _) = request.into_parts();
     let segments = segments(head.uri.path());
 
     let (authorised, fault) = {
@@ -60,28 +58,77 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> O
         Next::Error(error) => Err(Problem::scripted(&shared.names, &error)),
         Next::Normally => match authorised {
             Err(problem) => Err(problem),
-            Ok(()) => perform(&shared, &head, &segments, body).await,
+            Ok(()) => perform(&shared, &head, &segments),
         },
     };
     let mut response = match result {
-        Ok(done) => reply::json(done.status, done.body),
+        Ok(body) => reply::json(StatusCode::OK, body),
         Err(problem) => refuse(&shared.names, &problem),
     };
     add_common_headers(response.headers_mut(), client_request_id);
     Ok(response)
 }
 
-async fn perform(shared: &Shared, head: &Parts, segments: &[&str], body: Incoming) -> Result<Done, Problem> {
-    let Ok(body) = Limited::new(body, REQUEST_LIMIT_BYTES).collect().await else {
-        return Err(Problem::bad_parameter("The request body could not be read."));
+/// Finds the operation that method and path name, and performs it.
+fn perform(shared: &Shared, head: &Parts, segments: &[&str]) -> Result<Vec<u8>, Problem> {
+    if let ["secrets", name, ..] = segments {
+        check_name(name)?;
+    }
+    check_api_version(head.uri.query().unwrap_or_default())?;
+    match (head.method.as_str(), segments) {
+        // A list, whose answer has no value: who asks for the version "versions" is answered like this.
+        ("GET", ["secrets", _, "versions"]) => Ok(br#"{"value":[],"nextLink":null}"#.to_vec()),
+        ("GET", ["secrets", name]) => get(shared, name, None),
+        ("GET", ["secrets", name, version]) => get(shared, name, Some(version)),
+        (_, ["secrets", _] | ["secrets", _, _]) => Err(Problem::method_not_allowed(&head.method)),
+        _ => Err(Problem::no_such_route()),
+    }
+}
+
+/// An expired or not yet valid secret is returned like any other: only `enabled` is enforced.
+fn get(shared: &Shared, name: &str, version: Option<&str>) -> Result<Vec<u8>, Problem> {
+    let State { store, counters, .. } = &mut *shared.lock();
+    let not_found = || match version {
+        None => Problem::not_found(name),
+        Some(version) => Problem::not_found(&format!("{name}/{version}")),
     };
-    let query = Query::parse(head.uri.query().unwrap_or_default())?;
-    let operation = Operation {
-        vault_url: &shared.names.vault_url,
-        query: &query,
-        body: &body.to_bytes(),
+    let entry = store.entry(name).ok_or_else(not_found)?;
+    let found = entry.version(version).ok_or_else(not_found)?;
+    if !found.secret.enabled {
+        return Err(Problem::disabled());
+    }
+    counters.served += 1;
+    serde_json::to_vec(&Bundle::new(&shared.names.vault_url, entry, found)).map_err(|_| Problem::internal())
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let is_valid =
+        (1..=NAME_LIMIT).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_valid {
+        Ok(())
+    } else {
+        Err(Problem::invalid_name(name))
+    }
+}
+
+/// Refuses an absent or malformed `api-version`, whose name may be percent-encoded (`api%2Dversion`).
+fn check_api_version(query: &str) -> Result<(), Problem> {
+    let version = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name.eq_ignore_ascii_case("api-version"))
+        .map(|(_, value)| value)
+        .filter(|version| !version.is_empty());
+    let Some(version) = version else {
+        return Err(Problem::bad_parameter("api-version must be specified"));
     };
-    operation.perform(&mut shared.lock(), &head.method, segments)
+    let is_valid = version
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    if is_valid {
+        Ok(())
+    } else {
+        let message = format!("The specified version ({version}) is not recognized.");
+        Err(Problem::bad_parameter(message))
+    }
 }
 
 /// The path's segments; one trailing slash is accepted, as some SDKs send it.

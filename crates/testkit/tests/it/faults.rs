@@ -1,26 +1,25 @@
 //! What can be made to go wrong does go wrong, and as often as scripted.
 
-use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Method;
-use testkit::{Emulator, Fault, Secret, Target, Times};
+use serde_json::Value;
+use testkit::client::{Error, Request};
+use testkit::{Fault, Secret, Target, Times};
 
-use crate::support::{Caller, RESOURCE, client, error, json, token_response};
+use crate::support::{Caller, RESOURCE, error, token_response};
 
 const PATH: &str = "/secrets/a?api-version=2025-07-01";
 
-async fn emulator() -> (Emulator, Caller) {
-    let emulator = Emulator::start().await.unwrap();
-    emulator.put("a", Secret::new("1"));
-    let caller = Caller::new(&emulator).await;
-    (emulator, caller)
+async fn start() -> Caller {
+    let caller = Caller::start().await;
+    caller.emulator.put("a", Secret::new("1"));
+    caller
 }
 
 /// The kind of the I/O error at the bottom of a failed request.
-fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
+fn io_kind(error: &Error) -> Option<io::ErrorKind> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {
@@ -33,39 +32,41 @@ fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
 
 #[tokio::test]
 async fn entries_apply_in_order_and_as_often_as_they_say() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     emulator.script(Target::Vault, Fault::throttled(), Times::Exactly(2));
     emulator.script(Target::Vault, Fault::unavailable(), Times::Exactly(0));
     emulator.script(Target::Vault, Fault::forbidden("ForbiddenByRbac"), Times::Once);
     let mut statuses = Vec::new();
     for _ in 0..4 {
-        statuses.push(caller.get(PATH).await.status().as_u16());
+        statuses.push(caller.get(PATH).await.status);
     }
     assert_eq!(statuses, [429, 429, 403, 200]);
     emulator.script(Target::Vault, Fault::unavailable(), Times::Always);
     for _ in 0..3 {
-        assert_eq!(caller.get(PATH).await.status(), 503);
+        assert_eq!(caller.get(PATH).await.status, 503);
     }
     emulator.clear_faults();
-    assert_eq!(caller.get(PATH).await.status(), 200);
+    assert_eq!(caller.get(PATH).await.status, 200);
     let counters = emulator.counters();
     assert_eq!((counters.gets, counters.served), (8, 2));
 }
 
 #[tokio::test]
 async fn the_challenge_and_other_operations_are_spared() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     emulator.script(Target::Vault, Fault::unavailable(), Times::Once);
-    let url = format!("{}{PATH}", emulator.vault_url());
-    assert_eq!(client(&emulator).get(url).send().await.unwrap().status(), 401);
-    let body = serde_json::json!({"value": "2"});
-    assert_eq!(caller.send(Method::PUT, PATH, Some(body)).await.unwrap().status(), 200);
-    assert_eq!(caller.get(PATH).await.status(), 503);
+    let challenge = Request::get(PATH).try_send_to_vault(emulator).await.unwrap();
+    assert_eq!(challenge.status, 401);
+    assert_eq!(caller.try_send("PUT", PATH).await.unwrap().status, 405);
+    assert_eq!(caller.get(PATH).await.status, 503);
 }
 
 #[tokio::test]
 async fn scripted_errors_name_what_must_not_be_passed_on() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     let inners = [
         "AccessDenied",
         "ForbiddenByRbac",
@@ -77,7 +78,7 @@ async fn scripted_errors_name_what_must_not_be_passed_on() {
     faults.extend([Fault::unauthorized(), Fault::throttled(), Fault::unavailable()]);
     for fault in faults {
         emulator.script(Target::Vault, fault.clone(), Times::Once);
-        let body = json(caller.get(PATH).await).await;
+        let body = caller.get(PATH).await.json();
         let message = body["error"]["message"].as_str().unwrap();
         for name in [emulator.tenant(), emulator.principal(), testkit::EMULATED_VAULT] {
             assert!(message.contains(name), "{fault:?}: {message}");
@@ -87,49 +88,51 @@ async fn scripted_errors_name_what_must_not_be_passed_on() {
 
 #[tokio::test]
 async fn retry_after_is_sent_only_when_scripted() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     emulator.script(Target::Vault, Fault::throttled(), Times::Once);
     emulator.script(Target::Vault, Fault::throttled_for("7"), Times::Once);
     let response = caller.get(PATH).await;
-    assert_eq!(response.headers().get("retry-after"), None);
-    assert_eq!(error(response).await, (429, "Throttled".to_owned(), None));
-    assert_eq!(caller.get(PATH).await.headers()["retry-after"], "7");
+    assert_eq!(response.header("retry-after"), None);
+    assert_eq!(error(&response), (429, "Throttled".to_owned(), None));
+    assert_eq!(caller.get(PATH).await.header("retry-after"), Some("7"));
 }
 
 #[tokio::test]
 async fn a_401_with_a_good_token_carries_the_challenge() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     emulator.script(Target::Vault, Fault::unauthorized(), Times::Once);
     let response = caller.get(PATH).await;
-    assert_eq!(response.status(), 401);
-    assert!(response.headers().contains_key("www-authenticate"));
+    assert_eq!(response.status, 401);
+    assert!(response.header("www-authenticate").is_some());
 }
 
 #[tokio::test]
 async fn a_reset_is_a_reset_for_any_request() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     emulator.script(Target::Vault, Fault::Reset, Times::Exactly(2));
-    let error = caller.send(Method::GET, PATH, None).await.unwrap_err();
+    let error = caller.try_send("GET", PATH).await.unwrap_err();
     assert_eq!(io_kind(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
-    let url = format!("{}{PATH}", emulator.vault_url());
-    let error = client(&emulator).get(url).send().await.unwrap_err();
+    let error = Request::get(PATH).try_send_to_vault(emulator).await.unwrap_err();
     assert_eq!(io_kind(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
-    assert_eq!(caller.get(PATH).await.status(), 200);
+    assert_eq!(caller.get(PATH).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_hanging_request_counts_as_in_flight_until_its_client_leaves() {
-    let (emulator, caller) = emulator().await;
-    let (emulator, caller) = (Arc::new(emulator), Arc::new(caller));
+    let caller = Arc::new(start().await);
+    let emulator = &caller.emulator;
     emulator.script(Target::Vault, Fault::Hang, Times::Once);
     let hanging = tokio::spawn({
         let caller = Arc::clone(&caller);
-        async move { caller.send(Method::GET, PATH, None).await }
+        async move { caller.try_send("GET", PATH).await }
     });
     while emulator.counters().gets == 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(caller.get(PATH).await.status(), 200);
+    assert_eq!(caller.get(PATH).await.status, 200);
     assert_eq!(emulator.counters().max_concurrent, 2);
     assert!(!hanging.is_finished());
     hanging.abort();
@@ -145,7 +148,8 @@ async fn a_hanging_request_counts_as_in_flight_until_its_client_leaves() {
 
 #[tokio::test]
 async fn bodies_can_be_anything() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     emulator.script(Target::Vault, Fault::Garbage, Times::Once);
     emulator.script(
         Target::Vault,
@@ -156,68 +160,49 @@ async fn bodies_can_be_anything() {
         Times::Once,
     );
     let garbage = caller.get(PATH).await;
-    assert_eq!(garbage.status(), 200);
-    let garbage = garbage.text().await.unwrap();
-    assert!(
-        serde_json::from_str::<serde_json::Value>(&garbage).is_err(),
-        "{garbage}"
-    );
+    assert_eq!(garbage.status, 200);
+    assert!(serde_json::from_slice::<Value>(&garbage.body).is_err(), "{garbage:?}");
     let body = caller.get(PATH).await;
-    assert_eq!(body.status(), 203);
-    assert_eq!(body.text().await.unwrap(), "[]");
+    assert_eq!((body.status, body.text().as_str()), (203, "[]"));
     assert_eq!(emulator.counters().served, 0);
 }
 
 #[tokio::test]
 async fn a_truncated_body_ends_before_its_length() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     emulator.script(Target::Vault, Fault::Truncated, Times::Once);
-    let response = caller.get(PATH).await;
-    assert_eq!(response.status(), 200);
-    assert!(response.content_length().unwrap() > 100);
-    let error = response.bytes().await.unwrap_err();
-    assert!(error.is_body() || error.is_decode(), "{error:?}");
+    let error = caller.try_send("GET", PATH).await.unwrap_err();
+    assert_eq!(io_kind(&error), Some(io::ErrorKind::UnexpectedEof), "{error:?}");
 }
 
 #[tokio::test]
 async fn latency_delays_the_normal_answer() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     emulator.script(Target::Vault, Fault::Latency(Duration::from_millis(50)), Times::Once);
     let before = tokio::time::Instant::now();
-    assert_eq!(json(caller.get(PATH).await).await["value"], "1");
+    assert_eq!(caller.get(PATH).await.json()["value"], "1");
     assert!(before.elapsed() >= Duration::from_millis(50));
 }
 
 #[tokio::test]
 async fn the_identity_endpoint_has_its_own_faults() {
-    let (emulator, caller) = emulator().await;
+    let caller = start().await;
+    let emulator = &caller.emulator;
     let query = format!("api-version=2019-08-01&resource={RESOURCE}");
     emulator.script(Target::Token, Fault::throttled_for("3"), Times::Once);
     emulator.script(Target::Token, Fault::Garbage, Times::Once);
-    assert_eq!(caller.get(PATH).await.status(), 200);
-    let response = token_response(&emulator, &query, emulator.identity_header()).await;
-    assert_eq!(
-        (response.status().as_u16(), &response.headers()["retry-after"]),
-        (429, &"3".parse().unwrap())
-    );
-    let message = json(response).await["message"].to_string();
+    assert_eq!(caller.get(PATH).await.status, 200);
+    let ask = async || token_response(emulator, &query, emulator.identity_header()).await;
+    let response = ask().await;
+    assert_eq!((response.status, response.header("retry-after")), (429, Some("3")));
+    let message = response.json()["message"].to_string();
     assert!(
         message.contains(emulator.tenant()) && message.contains(emulator.principal()),
         "{message}"
     );
-    let garbage = token_response(&emulator, &query, emulator.identity_header())
-        .await
-        .text()
-        .await
-        .unwrap();
-    assert!(
-        serde_json::from_str::<serde_json::Value>(&garbage).is_err(),
-        "{garbage}"
-    );
-    assert_eq!(
-        token_response(&emulator, &query, emulator.identity_header())
-            .await
-            .status(),
-        200
-    );
+    let garbage = ask().await;
+    assert!(serde_json::from_slice::<Value>(&garbage.body).is_err(), "{garbage:?}");
+    assert_eq!(ask().await.status, 200);
 }

@@ -3,29 +3,31 @@
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::Response;
 use serde_json::{Value, json};
+use testkit::client::{Answer, Request};
 use testkit::{EMULATED_DAEMON, EMULATED_SPA, Emulator, Fault, Target, Times};
 
-use crate::support::{client, json as body};
+use crate::support::identity_port;
 
 const AUDIENCE: &str = "api://an-audience";
 
-async fn get(emulator: &Emulator, path: &str) -> Response {
-    let url = format!("{}{path}", emulator.authority());
-    client(emulator).get(url).send().await.unwrap()
+async fn get(emulator: &Emulator, path: &str) -> Answer {
+    Request::get(path).send(identity_port(emulator)).await
 }
 
 async fn metadata(emulator: &Emulator, version: &str) -> Value {
     let path = format!("/{}{version}/.well-known/openid-configuration", emulator.tenant());
-    body(get(emulator, &path).await).await
+    get(emulator, &path).await.json()
 }
 
 /// The published keys, found as a resource finds them.
 async fn keys(emulator: &Emulator, version: &str) -> Vec<Value> {
     let metadata = metadata(emulator, version).await;
-    let uri = metadata["jwks_uri"].as_str().unwrap();
-    let set = body(client(emulator).get(uri).send().await.unwrap()).await;
+    let path = metadata["jwks_uri"]
+        .as_str()
+        .unwrap()
+        .strip_prefix(&emulator.authority());
+    let set = get(emulator, path.unwrap()).await.json();
     set["keys"].as_array().unwrap().clone()
 }
 
@@ -208,15 +210,15 @@ async fn another_tenant_or_method_is_refused_as_entra_does() {
 
     for tenant in ["common", "organizations", "00000000-0000-0000-0000-000000000000"] {
         let response = get(&emulator, &format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
-        assert_eq!(response.status(), 400);
-        let error = body(response).await;
+        assert_eq!(response.status, 400);
+        let error = response.json();
         assert_eq!(error["error"], "invalid_tenant");
         assert_eq!(error["error_codes"], json!([90002]));
     }
-    let url = format!("{}/{}/discovery/keys", emulator.authority(), emulator.tenant());
-    assert_eq!(client(&emulator).post(url).send().await.unwrap().status(), 405);
+    let post = Request::new("POST", &format!("/{}/discovery/keys", emulator.tenant()));
+    assert_eq!(post.send(identity_port(&emulator)).await.status, 405);
     let unknown = get(&emulator, &format!("/{}/elsewhere", emulator.tenant())).await;
-    assert_eq!(unknown.status(), 404);
+    assert_eq!(unknown.status, 404);
 }
 
 #[tokio::test]
@@ -225,10 +227,10 @@ async fn what_is_scripted_for_the_authority_hits_it_alone() {
     let path = format!("/{}/discovery/v2.0/keys", emulator.tenant());
     emulator.script(Target::Authority, Fault::unavailable(), Times::Always);
 
-    assert_eq!(get(&emulator, &path).await.status(), 503);
-    assert_eq!(get(&emulator, "/msi/token").await.status(), 401);
+    assert_eq!(get(&emulator, &path).await.status, 503);
+    assert_eq!(get(&emulator, "/msi/token").await.status, 401);
     emulator.clear_faults();
-    assert_eq!(get(&emulator, &path).await.status(), 200);
+    assert_eq!(get(&emulator, &path).await.status, 200);
     let counters = emulator.counters();
     assert_eq!((counters.metadata, counters.keys, counters.tokens), (0, 2, 1));
     assert_eq!(emulator.last_authority_request().unwrap().path_and_query, path);
@@ -240,7 +242,7 @@ async fn the_v1_document_and_the_keys_can_be_missing_and_keys_announced_elsewher
     let path = format!("/{}/.well-known/openid-configuration", emulator.tenant());
 
     emulator.without_v1();
-    assert_eq!(get(&emulator, &path).await.status(), 404);
+    assert_eq!(get(&emulator, &path).await.status, 404);
     emulator.announce_keys_at(Some("https://evil.example/keys"));
     assert_eq!(
         metadata(&emulator, "/v2.0").await["jwks_uri"],

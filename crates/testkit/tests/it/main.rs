@@ -1,4 +1,4 @@
-//! The emulator from outside: over its sockets, with Azure's own SDK and with a plain client.
+//! The emulator from outside: over its sockets, with a plain client; Azure's own SDK asks it in all tests of the handler.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,6 +8,5 @@
 mod faults;
 mod functions_host;
 mod issuer;
-mod sdk;
 mod support;
 mod wire;

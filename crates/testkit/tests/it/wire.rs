@@ -1,10 +1,10 @@
 //! The bytes: the challenge, bundles, errors and the identity endpoint, as a plain client sees them.
 
-use reqwest::Method;
 use serde_json::json;
+use testkit::client::Request;
 use testkit::{EMULATED_CLIENT_ID, Emulator, Secret};
 
-use crate::support::{Caller, RESOURCE, client, error, json, token, token_response};
+use crate::support::{Caller, RESOURCE, error, identity_port, token, token_response};
 
 const API_VERSION: &str = "api-version=2025-07-01";
 
@@ -12,7 +12,7 @@ const API_VERSION: &str = "api-version=2025-07-01";
 async fn a_request_without_a_good_token_gets_the_challenge() {
     let emulator = Emulator::start().await.unwrap();
     emulator.put("a", Secret::new("1"));
-    let url = format!("{}/secrets/a?{API_VERSION}", emulator.vault_url());
+    let path = format!("/secrets/a?{API_VERSION}");
     let other_audience = token(&emulator, "https://graph.microsoft.com").await;
     let cases = [
         (None, "AKV10000"),
@@ -21,20 +21,20 @@ async fn a_request_without_a_good_token_gets_the_challenge() {
         (Some(format!("Bearer {other_audience}")), "AKV10022"),
     ];
     for (authorization, message) in cases {
-        let mut request = client(&emulator).get(&url);
+        let mut request = Request::get(&path);
         if let Some(value) = authorization {
             request = request.header("authorization", value);
         }
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), 401);
+        let response = request.try_send_to_vault(&emulator).await.unwrap();
+        assert_eq!(response.status, 401);
         assert_eq!(
-            response.headers()["www-authenticate"].to_str().unwrap(),
+            response.headers["www-authenticate"].to_str().unwrap(),
             format!(
                 "Bearer authorization=\"https://login.microsoftonline.com/{}\", resource=\"{RESOURCE}\"",
                 emulator.tenant()
             )
         );
-        let body = json(response).await;
+        let body = response.json();
         assert_eq!(body["error"]["code"], "Unauthorized");
         assert!(
             body["error"]["message"].as_str().unwrap().starts_with(message),
@@ -47,10 +47,10 @@ async fn a_request_without_a_good_token_gets_the_challenge() {
 
 #[tokio::test]
 async fn a_bundle_has_every_field_that_is_set_and_no_other() {
-    let emulator = Emulator::start().await.unwrap();
-    let caller = Caller::new(&emulator).await;
+    let caller = Caller::start().await;
+    let emulator = &caller.emulator;
     let bare = emulator.put("bare", Secret::new("1"));
-    let mut body = json(caller.get(&format!("/secrets/bare?{API_VERSION}")).await).await;
+    let mut body = caller.get(&format!("/secrets/bare?{API_VERSION}")).await.json();
     let attributes = body["attributes"].as_object_mut().unwrap();
     let created = attributes.remove("created").unwrap();
     assert_eq!(attributes.remove("updated"), Some(created));
@@ -66,7 +66,10 @@ async fn a_bundle_has_every_field_that_is_set_and_no_other() {
         .certificate("kid");
     let version = emulator.put("full", full);
     // An expired secret is served, the trailing slash accepted and the parameter's name decoded.
-    let body = json(caller.get(&format!("/secrets/FULL/{version}/?api%2Dversion=7.4")).await).await;
+    let body = caller
+        .get(&format!("/secrets/FULL/{version}/?api%2Dversion=7.4"))
+        .await
+        .json();
     assert_eq!(body["contentType"], "text/plain");
     assert_eq!(
         (&body["attributes"]["nbf"], &body["attributes"]["exp"]),
@@ -81,14 +84,8 @@ async fn a_bundle_has_every_field_that_is_set_and_no_other() {
 #[tokio::test]
 async fn every_answer_has_the_headers_of_a_vault() {
     let emulator = Emulator::start().await.unwrap();
-    let url = format!("{}/secrets/a", emulator.vault_url());
-    let response = client(&emulator)
-        .get(url)
-        .header("x-ms-client-request-id", "mine")
-        .send()
-        .await
-        .unwrap();
-    let headers = response.headers();
+    let request = Request::get("/secrets/a").header("x-ms-client-request-id", "mine");
+    let headers = request.try_send_to_vault(&emulator).await.unwrap().headers;
     assert_eq!(headers["content-type"], "application/json; charset=utf-8");
     assert_eq!(headers["x-ms-client-request-id"], "mine");
     for name in [
@@ -103,73 +100,43 @@ async fn every_answer_has_the_headers_of_a_vault() {
 
 #[tokio::test]
 async fn errors_have_key_vaults_codes() {
-    let emulator = Emulator::start().await.unwrap();
-    let caller = Caller::new(&emulator).await;
+    let caller = Caller::start().await;
+    let emulator = &caller.emulator;
     emulator.put("off", Secret::new("1").disabled());
     emulator.put("gone", Secret::new("1"));
     emulator.remove("gone");
-    let (get, put, long) = (Method::GET, Method::PUT, "n".repeat(128));
-    let value = |value: &str| Some(json!({"value": value}));
+    let long = format!("/secrets/{}?V", "n".repeat(128));
     let cases = [
-        (&get, "/secrets/none?V", None, (404, "SecretNotFound", None)),
+        ("GET", "/secrets/none?V", (404, "SecretNotFound", None)),
         (
-            &get,
+            "GET",
             "/secrets/off/00000000000000000000000000000000?V",
-            None,
             (404, "SecretNotFound", None),
         ),
-        (&get, "/secrets/gone?V", None, (404, "SecretNotFound", None)),
-        (&get, "/secrets/off?V", None, (403, "Forbidden", Some("SecretDisabled"))),
-        (&get, "/secrets/off", None, (400, "BadParameter", None)),
-        (&get, "/secrets/under_score?V", None, (400, "BadParameter", None)),
-        (&get, &format!("/secrets/{long}?V"), None, (400, "BadParameter", None)),
-        (&get, "/secrets?V&maxresults=26", None, (400, "BadParameter", None)),
-        (&put, "/secrets/a?V", Some(json!({})), (400, "BadParameter", None)),
-        (
-            &put,
-            "/secrets/a?V",
-            Some(json!("no object")),
-            (400, "BadParameter", None),
-        ),
-        (
-            &put,
-            "/secrets/a?V",
-            value(&"v".repeat(25 * 1024 + 1)),
-            (400, "BadParameter", None),
-        ),
-        (
-            &put,
-            "/secrets/gone?V",
-            value("v"),
-            (409, "Conflict", Some("ObjectIsDeletedButRecoverable")),
-        ),
-        (&Method::POST, "/secrets/a?V", None, (405, "MethodNotAllowed", None)),
-        (&get, "/keys/a?V", None, (404, "NotFound", None)),
+        ("GET", "/secrets/gone?V", (404, "SecretNotFound", None)),
+        ("GET", "/secrets/off?V", (403, "Forbidden", Some("SecretDisabled"))),
+        ("GET", "/secrets/off", (400, "BadParameter", None)),
+        ("GET", "/secrets/under_score?V", (400, "BadParameter", None)),
+        ("GET", &long, (400, "BadParameter", None)),
+        ("PUT", "/secrets/a?V", (405, "MethodNotAllowed", None)),
+        ("GET", "/keys/a?V", (404, "NotFound", None)),
     ];
-    for (method, path, body, (status, code, inner)) in cases {
-        let response = caller
-            .send(method.clone(), &path.replace('V', API_VERSION), body)
-            .await
-            .unwrap();
+    for (method, path, (status, code, inner)) in cases {
+        let answer = caller.try_send(method, &path.replace('V', API_VERSION)).await.unwrap();
         let expected = (status, code.to_owned(), inner.map(str::to_owned));
-        assert_eq!(error(response).await, expected, "{method} {path}");
+        assert_eq!(error(&answer), expected, "{method} {path}");
     }
 }
 
 #[tokio::test]
-async fn the_last_page_has_no_next_link_and_items_have_no_value() {
-    let emulator = Emulator::start().await.unwrap();
-    let caller = Caller::new(&emulator).await;
-    for name in ["a", "b", "c"] {
-        emulator.put(name, Secret::new("1"));
-    }
-    let first = json(caller.get(&format!("/secrets?{API_VERSION}&maxresults=2")).await).await;
-    assert_eq!(first["value"].as_array().unwrap().len(), 2);
-    assert_eq!(first["value"][0].get("value"), None);
-    let second = json(caller.get(first["nextLink"].as_str().unwrap()).await).await;
-    assert_eq!(second["value"][0]["id"], format!("{}/secrets/c", emulator.vault_url()));
-    assert!(second["nextLink"].is_null());
-    assert_eq!(emulator.counters().others, 2);
+async fn a_version_called_versions_is_a_list_without_a_value() {
+    let caller = Caller::start().await;
+    let emulator = &caller.emulator;
+    emulator.put("a", Secret::new("1"));
+    let body = caller.get(&format!("/secrets/a/versions?{API_VERSION}")).await.json();
+    assert_eq!(body["value"], json!([]));
+    let counters = emulator.counters();
+    assert_eq!((counters.gets, counters.others), (0, 1));
 }
 
 #[tokio::test]
@@ -187,13 +154,13 @@ async fn the_identity_endpoint_answers_as_app_service_does() {
     ];
     for (query, header, status) in cases {
         let response = token_response(&emulator, query, header).await;
-        assert_eq!(response.status(), status, "{query}");
-        assert_eq!(json(response).await["statusCode"], status, "{query}");
+        assert_eq!(response.status, status, "{query}");
+        assert_eq!(response.json()["statusCode"], status, "{query}");
     }
     assert!(emulator.issued_tokens().is_empty());
 
     for query in [&query, &own] {
-        let body = json(token_response(&emulator, query, &header).await).await;
+        let body = token_response(&emulator, query, &header).await.json();
         assert!(body["expires_on"].as_str().unwrap().parse::<i64>().is_ok(), "{body}");
         assert_eq!(
             (&body["token_type"], &body["resource"]),
@@ -210,8 +177,8 @@ async fn the_identity_endpoint_answers_as_app_service_does() {
 
 #[tokio::test]
 async fn requests_are_recorded_as_they_arrived() {
-    let emulator = Emulator::start().await.unwrap();
-    let caller = Caller::new(&emulator).await;
+    let caller = Caller::start().await;
+    let emulator = &caller.emulator;
     caller.get("/secrets/none/?api%2Dversion=7.4").await;
     let last = emulator.last_vault_request().unwrap();
     assert_eq!(
@@ -226,23 +193,15 @@ async fn requests_are_recorded_as_they_arrived() {
 
 #[tokio::test]
 async fn a_version_is_updated_in_place() {
-    let emulator = Emulator::start().await.unwrap();
-    let caller = Caller::new(&emulator).await;
+    let caller = Caller::start().await;
+    let emulator = &caller.emulator;
     let version = emulator.put("a", Secret::new("1"));
     assert!(emulator.update("A", &version, |secret| secret.enabled = false));
     assert!(!emulator.update("a", "none", |_| ()));
-    assert_eq!(
-        caller
-            .get(&format!("/secrets/a/{version}?{API_VERSION}"))
-            .await
-            .status(),
-        403
-    );
-    let change = Some(json!({"attributes": {"enabled": true, "exp": 9}}));
     let path = format!("/secrets/a/{version}?{API_VERSION}");
-    let body = json(caller.send(Method::PATCH, &path, change).await.unwrap()).await;
-    assert_eq!((body.get("value"), &body["attributes"]["exp"]), (None, &json!(9)));
-    assert_eq!(json(caller.get(&path).await).await["value"], "1");
+    assert_eq!(caller.get(&path).await.status, 403);
+    assert!(emulator.update("a", &version, |secret| secret.enabled = true));
+    assert_eq!(caller.get(&path).await.json()["value"], "1");
 }
 
 #[tokio::test]
@@ -255,15 +214,11 @@ async fn the_debug_form_hides_values_and_the_identity_header() {
 #[tokio::test]
 async fn dropping_it_closes_the_ports_and_removes_the_ca_file() {
     let emulator = Emulator::start().await.unwrap();
-    let (client, url, ca_file) = (
-        client(&emulator),
-        emulator.identity_endpoint(),
-        emulator.ca_file().to_owned(),
-    );
-    client.get(&url).send().await.unwrap();
+    let (port, ca_file) = (identity_port(&emulator), emulator.ca_file().to_owned());
+    Request::get("/").send(port).await;
     drop(emulator);
     assert!(!ca_file.exists());
     // The runtime has to get round to the aborted tasks before their sockets close.
     tokio::task::yield_now().await;
-    assert!(client.get(&url).send().await.is_err());
+    assert!(Request::get("/").try_send(port).await.is_err());
 }

@@ -9,17 +9,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client::Answer;
+use crate::client::Answer;
 
 const BOUND: Duration = Duration::from_secs(5);
 
 /// What came back before the connection ended.
 #[derive(Debug)]
-pub(crate) struct Raw(Vec<u8>);
+pub struct Raw(Vec<u8>);
 
 impl Raw {
     /// The status codes of all answers, in order.
-    pub(crate) fn statuses(&self) -> Vec<u16> {
+    pub fn statuses(&self) -> Vec<u16> {
         // Status lines are told from bodies by their version: no body of the product has one.
         let text = self.text();
         let status_lines = text.split("HTTP/1.").skip(1);
@@ -29,7 +29,7 @@ impl Raw {
     }
 
     /// The one answer to a request of this method that said `Connection: close`, without the header that says so too.
-    pub(crate) fn answer(&self, method: &str) -> Answer {
+    pub fn answer(&self, method: &str) -> Answer {
         let end = self.0.windows(4).position(|bytes| bytes == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no answer: {:?}", self.text()));
         let head = std::str::from_utf8(&self.0[..end]).unwrap();
@@ -51,7 +51,8 @@ impl Raw {
         }
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// All of it as text.
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 }
@@ -60,7 +61,7 @@ impl Raw {
 ///
 /// A request that is meant to be answered says `Connection: close`. A write that fails and a reset are ends like any
 /// other: whoever refuses a request before having read all of it causes both.
-pub(crate) async fn exchange(port: u16, bytes: &[u8]) -> Raw {
+pub async fn exchange(port: u16, bytes: &[u8]) -> Raw {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
     let mut received = Vec::new();
     let talk = async {
@@ -83,14 +84,14 @@ pub(crate) async fn exchange(port: u16, bytes: &[u8]) -> Raw {
 }
 
 /// Writes the bytes and closes the connection at once, without reading.
-pub(crate) async fn write_and_close(port: u16, bytes: &[u8]) {
+pub async fn write_and_close(port: u16, bytes: &[u8]) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     stream.shutdown().await.unwrap();
 }
 
 /// Opens a connection and writes the beginning of something; what is returned keeps it open.
-pub(crate) async fn begin(port: u16, bytes: &[u8]) -> TcpStream {
+pub async fn begin(port: u16, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     stream

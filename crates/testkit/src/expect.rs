@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::client::Answer;
+use crate::client::Answer;
 
 /// Stands for a fresh UUID.
 const UUID: &str = "<uuid>";
@@ -14,11 +14,12 @@ const SECONDS: &str = "<seconds>";
 /// The whole set of header lines that an answer must have, but for `date` and `content-length`, which
 /// [`Answer::must_be`] judges by themselves.
 #[derive(Clone, Debug)]
-pub(crate) struct Headers(Vec<(&'static str, String)>);
+pub struct Headers(Vec<(&'static str, String)>);
 
 impl Headers {
     /// What every answer carries, errors included, and nothing more: no CORS header, no body's type.
-    pub(crate) fn bare() -> Self {
+    #[must_use]
+    pub fn bare() -> Self {
         Self(Vec::new())
             .with("cache-control", "no-store")
             .with("cross-origin-resource-policy", "same-origin")
@@ -28,12 +29,14 @@ impl Headers {
     }
 
     /// The common headers of an answer with a body.
-    pub(crate) fn json() -> Self {
+    #[must_use]
+    pub fn json() -> Self {
         Self::bare().with("content-type", "application/json; charset=utf-8")
     }
 
     /// Adds what an actual request from an allowed origin earns in the usual configuration.
-    pub(crate) fn readable_by(self, origin: &str) -> Self {
+    #[must_use]
+    pub fn readable_by(self, origin: &str) -> Self {
         self.with("access-control-allow-origin", origin).with(
             "access-control-expose-headers",
             "retry-after,www-authenticate,x-ms-client-request-id,x-ms-request-id",
@@ -41,7 +44,8 @@ impl Headers {
     }
 
     /// What both kinds of answer to a preflight vary on.
-    pub(crate) fn for_preflight(self) -> Self {
+    #[must_use]
+    pub fn for_preflight(self) -> Self {
         self.without("vary").with(
             "vary",
             "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
@@ -49,7 +53,8 @@ impl Headers {
     }
 
     /// What every preflight of an allowed origin earns in the usual configuration, whatever it asks for.
-    pub(crate) fn granting(origin: &str) -> Self {
+    #[must_use]
+    pub fn granting(origin: &str) -> Self {
         Self::bare()
             .for_preflight()
             .with("access-control-allow-origin", origin)
@@ -61,16 +66,22 @@ impl Headers {
             .with("access-control-max-age", "600")
     }
 
-    pub(crate) fn retry_after(self) -> Self {
+    /// Adds `Retry-After` with any whole number of seconds.
+    #[must_use]
+    pub fn retry_after(self) -> Self {
         self.with("retry-after", SECONDS)
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+    /// Adds a line.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.0.push((name, value.to_owned()));
         self
     }
 
-    pub(crate) fn without(mut self, name: &str) -> Self {
+    /// Removes the lines of this name.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
         self.0.retain(|(other, _)| *other != name);
         self
     }
@@ -88,7 +99,7 @@ impl Headers {
 
 impl Answer {
     /// Fails unless the status and the whole header set are these.
-    pub(crate) fn must_be(&self, label: &str, status: u16, headers: &Headers) {
+    pub fn must_be(&self, label: &str, status: u16, headers: &Headers) {
         let shown = format!("{label}: {} {}", self.status, String::from_utf8_lossy(&self.body));
         assert_eq!(self.status, status, "{shown}");
         assert_eq!(self.comparable(), headers.lines(), "{shown}");
@@ -117,7 +128,7 @@ impl Answer {
     }
 
     /// Fails unless it is exactly this error: status, header set and the members of the body.
-    pub(crate) fn must_refuse(&self, label: &str, status: u16, error: (&str, Option<&str>), headers: &Headers) {
+    pub fn must_refuse(&self, label: &str, status: u16, error: (&str, Option<&str>), headers: &Headers) {
         self.must_be(label, status, headers);
         if self.method == "HEAD" {
             return;
