@@ -12,9 +12,10 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Empty;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use keyvault_cors::api::{Api, Served};
+use keyvault_cors::api::Api;
 use keyvault_cors::cache::{Cache, Settings};
 use keyvault_cors::config::{Config, Sources};
+use keyvault_cors::deliver::Delivery;
 use keyvault_cors::log::Text;
 use keyvault_cors::secret::{Attributes, Bundle, SecretKey, SecretValue};
 use keyvault_cors::vault::{Vault, VaultError};
@@ -73,7 +74,7 @@ fn api() -> Api<Constant> {
         callers: None,
         allowed_secrets: config.allowed_secrets,
         secrets: Cache::new(Constant, settings, move |key, bundle| {
-            Served::new(&bundle, key, &public_host)
+            Delivery::new(&bundle, key, &public_host)
         }),
         now: || 1_800_000_000,
     }

@@ -8,6 +8,7 @@
 //! - [`config`]: settings to a configuration, or every fault at once.
 //! - [`vault`]: the trait that secrets come from, and Azure Key Vault.
 //! - [`cache`]: one fetch for many callers, and a vault that may fail.
+//! - [`deliver`]: a bundle to what a page gets; the only room that sees a value.
 //! - [`caller`]: Entra tokens to a verified caller.
 //! - [`api`]: a request to its answer; the only map to HTTP.
 //! - [`server`]: connections, limits, drain.
@@ -23,6 +24,7 @@ pub mod check;
 pub mod command;
 pub mod config;
 pub mod cors;
+pub mod deliver;
 pub mod log;
 pub mod secret;
 pub mod server;

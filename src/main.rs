@@ -11,11 +11,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use keyvault_cors::api::{Api, Served};
+use keyvault_cors::api::Api;
 use keyvault_cors::cache::{self, Cache};
 use keyvault_cors::caller::Callers;
 use keyvault_cors::command::{Check, Command, USAGE};
 use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat, Sources};
+use keyvault_cors::deliver::Delivery;
 use keyvault_cors::vault::{Identity, KeyVault, Options};
 use keyvault_cors::{check, log, server};
 use tokio::net::{TcpListener, TcpSocket};
@@ -170,7 +171,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 /// The vault, with the cache in front of it.
-fn secrets(config: &Config) -> Cache<KeyVault, Served> {
+fn secrets(config: &Config) -> Cache<KeyVault, Delivery> {
     let identity = match &config.credential {
         CredentialKind::ManagedIdentity { client_id } => Identity::Managed {
             client_id: client_id.clone(),
@@ -190,11 +191,11 @@ fn secrets(config: &Config) -> Cache<KeyVault, Served> {
     };
     let public_host = config.public_host.clone();
     Cache::new(vault, settings, move |key, bundle| {
-        Served::new(&bundle, key, &public_host)
+        Delivery::new(&bundle, key, &public_host)
     })
 }
 
-fn api(config: Config, callers: Option<Callers>, secrets: Cache<KeyVault, Served>) -> Api<KeyVault> {
+fn api(config: Config, callers: Option<Callers>, secrets: Cache<KeyVault, Delivery>) -> Api<KeyVault> {
     Api {
         cors: config.cors_policy(),
         require_origin: config.require_origin,

@@ -7,12 +7,9 @@
 //! nor the environment.
 
 mod audit;
-mod body;
 mod gate;
 mod problem;
 mod route;
-
-pub use self::body::Served;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -31,6 +28,7 @@ use self::route::Route;
 use crate::cache::Cache;
 use crate::caller::Callers;
 use crate::cors::{Actual, Decision, Policy};
+use crate::deliver::Delivery;
 use crate::secret::{AllowList, Malformed, SecretKey, SecretName, SecretVersion};
 use crate::vault::Vault;
 
@@ -59,7 +57,7 @@ pub struct Api<V> {
     /// The secrets that may be served.
     pub allowed_secrets: AllowList,
     /// Where they come from, ready to be served.
-    pub secrets: Cache<V, Served>,
+    pub secrets: Cache<V, Delivery>,
     /// Wall time in Unix seconds, for `nbf` and `exp`.
     pub now: fn() -> i64,
 }

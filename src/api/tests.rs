@@ -57,7 +57,7 @@ fn api(vault: Scripted) -> Api<Scripted> {
         require_loopback_host: false,
         callers: None,
         allowed_secrets: AllowList::new([SecretName::parse("maps-key").unwrap()], []),
-        secrets: Cache::new(vault, KEEP_NOTHING, |key, bundle| Served::new(&bundle, key, "h")),
+        secrets: Cache::new(vault, KEEP_NOTHING, |key, bundle| Delivery::new(&bundle, key, "h")),
         now: || 1000,
     }
 }

@@ -1,4 +1,4 @@
-//! The body of a 200: Key Vault's secret bundle, with our own `id`.
+//! What a page gets for a secret: Key Vault's bundle as JSON, with our own `id`.
 
 use std::fmt;
 
@@ -48,20 +48,20 @@ impl From<Attributes> for WireAttributes {
 
 /// A secret, ready to be served: rendered once, shared by every answer.
 #[derive(Clone)]
-pub struct Served {
+pub struct Delivery {
     attributes: Attributes,
     body: Bytes,
 }
 
-impl fmt::Debug for Served {
+impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Served")
+        f.debug_struct("Delivery")
             .field("attributes", &self.attributes)
             .finish_non_exhaustive()
     }
 }
 
-impl Served {
+impl Delivery {
     /// The JSON of `bundle` as the answer to a request for `key`, in bytes
     /// that are zeroed when the last answer that shares them is gone. The
     /// bundle's own bytes are zeroed here.
@@ -95,11 +95,13 @@ impl Served {
         }
     }
 
-    pub(super) fn attributes(&self) -> Attributes {
+    /// What decides whether it may be served at a time.
+    pub fn attributes(&self) -> Attributes {
         self.attributes
     }
 
-    pub(super) fn body(&self) -> Bytes {
+    /// The JSON, sharing its bytes with every other answer.
+    pub fn body(&self) -> Bytes {
         self.body.clone()
     }
 }
@@ -128,7 +130,7 @@ mod tests {
     #[test]
     fn the_id_names_this_app_the_folded_name_and_the_vaults_version() {
         let id = |bundle_version, key_version| {
-            let body = Served::new(&bundle("x", bundle_version), &key(key_version), "app.example").body();
+            let body = Delivery::new(&bundle("x", bundle_version), &key(key_version), "app.example").body();
             let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
             json["id"].as_str().unwrap().to_owned()
         };
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn fields_that_the_vault_did_not_send_are_absent() {
-        let body = Served::new(&bundle("x", Some("1")), &key(None), "h").body();
+        let body = Delivery::new(&bundle("x", Some("1")), &key(None), "h").body();
         assert_eq!(
             body,
             r#"{"value":"x","id":"https://h/secrets/maps-key/1","attributes":{}}"#
@@ -150,7 +152,7 @@ mod tests {
     #[test]
     fn any_value_fits_the_buffer_that_it_is_written_to() {
         for value in ["\0".repeat(25_000), "\"".repeat(25_000), "é".repeat(12_500)] {
-            let body = Served::new(&bundle(&value, None), &key(None), "h").body();
+            let body = Delivery::new(&bundle(&value, None), &key(None), "h").body();
             let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(json["value"], value);
         }
