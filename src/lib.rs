@@ -7,8 +7,8 @@
 //! - [`cors`]: who may read an answer; pure.
 //! - [`config`]: settings to a configuration, or every fault at once.
 //! - [`vault`]: the trait that secrets come from, and Azure Key Vault.
-//! - [`cache`]: one fetch for many callers, and a vault that may fail.
 //! - [`deliver`]: a bundle to what a page gets; the only room that sees a value.
+//! - [`cache`]: one fetch for many callers, and a vault that may fail.
 //! - [`caller`]: Entra tokens to a verified caller.
 //! - [`api`]: a request to its answer; the only map to HTTP.
 //! - [`server`]: connections, limits, drain.

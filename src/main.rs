@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyvault_cors::api::Api;
@@ -16,8 +17,8 @@ use keyvault_cors::cache::{self, Cache};
 use keyvault_cors::caller::Callers;
 use keyvault_cors::command::{Check, Command, USAGE};
 use keyvault_cors::config::{Config, CredentialKind, Finding, LogFormat, Sources};
-use keyvault_cors::deliver::Delivery;
-use keyvault_cors::vault::{Identity, KeyVault, Options};
+use keyvault_cors::deliver;
+use keyvault_cors::vault::{self, Identity, KeyVault};
 use keyvault_cors::{check, log, server};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -140,7 +141,8 @@ async fn run(config: Config) -> io::Result<()> {
     }
     let secrets = secrets(&config);
     let prefetch = config.prefetch.then(|| {
-        let names = config.allowed_secrets.names().cloned().collect();
+        let names = config.allowed_secrets.names();
+        let names = names.map(|name| (name.clone(), config.cache_ttl)).collect();
         let secrets = secrets.clone();
         tokio::spawn(async move { secrets.prefetch(names).await })
     });
@@ -171,31 +173,32 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 /// The vault, with the cache in front of it.
-fn secrets(config: &Config) -> Cache<KeyVault, Delivery> {
+fn secrets(config: &Config) -> Cache {
     let identity = match &config.credential {
         CredentialKind::ManagedIdentity { client_id } => Identity::Managed {
             client_id: client_id.clone(),
         },
         CredentialKind::DeveloperTools => Identity::DeveloperTools,
     };
-    let vault = KeyVault::new(Options {
+    let vault = KeyVault::new(vault::Options {
         url: config.vault.as_str().to_owned(),
         loopback: config.vault.is_loopback(),
         identity,
-        step_timeout: config.upstream_timeout,
+        timeout: config.upstream_timeout,
+        required_tag: None,
+        has_exact_names: config.allowed_secrets.names().next().is_some(),
     });
-    let settings = cache::Settings {
-        ttl: config.cache_ttl,
+    let renderer = deliver::Renderer::new(deliver::Options {
+        public_host: config.public_host.clone(),
+    });
+    let options = cache::Options {
         stale: config.cache_stale,
         timeout: config.upstream_timeout,
     };
-    let public_host = config.public_host.clone();
-    Cache::new(vault, settings, move |key, bundle| {
-        Delivery::new(&bundle, key, &public_host)
-    })
+    Cache::new(Arc::new(vault), renderer, options)
 }
 
-fn api(config: Config, callers: Option<Callers>, secrets: Cache<KeyVault, Delivery>) -> Api<KeyVault> {
+fn api(config: Config, callers: Option<Callers>, secrets: Cache) -> Api {
     Api {
         cors: config.cors_policy(),
         require_origin: config.require_origin,
@@ -203,6 +206,7 @@ fn api(config: Config, callers: Option<Callers>, secrets: Cache<KeyVault, Delive
         callers,
         allowed_secrets: config.allowed_secrets,
         secrets,
+        cache_ttl: config.cache_ttl,
         now: unix_time,
     }
 }

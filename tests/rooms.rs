@@ -74,7 +74,7 @@ const ROOMS: [Room; 12] = [
     },
     Room {
         module: "cache",
-        siblings: &["secret", "vault"],
+        siblings: &["secret", "vault", "deliver"],
         never: &["http", "hyper", "warp", "reqwest", "HeaderMap", "StatusCode"],
     },
     Room {

@@ -33,8 +33,8 @@ pub(super) struct Entry<'a> {
     pub(super) version: Option<&'a SecretVersion>,
     pub(super) source: Source,
     pub(super) caller: Option<Caller>,
-    /// What a caller was refused for.
-    reason: Option<&'static str>,
+    /// What a caller was refused for, or why a secret is absent.
+    pub(super) reason: Option<&'static str>,
     /// `None` until there is an answer.
     answer: Option<(&'static str, StatusCode)>,
 }

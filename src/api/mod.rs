@@ -13,6 +13,7 @@ mod route;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
@@ -25,12 +26,11 @@ use warp::reply::Response;
 use self::audit::Entry;
 use self::problem::Problem;
 use self::route::Route;
-use crate::cache::Cache;
+use crate::cache::{Cache, Lookup};
 use crate::caller::Callers;
 use crate::cors::{Actual, Decision, Policy};
-use crate::deliver::Delivery;
 use crate::secret::{AllowList, Malformed, SecretKey, SecretName, SecretVersion};
-use crate::vault::Vault;
+use crate::vault::VaultError;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -44,7 +44,7 @@ const MAX_HEADERS: usize = 16;
 
 /// What the API serves, from where, to whom.
 #[derive(Debug)]
-pub struct Api<V> {
+pub struct Api {
     /// Who may read the answers.
     pub cors: Policy,
     /// Whether requests without `Origin` are refused.
@@ -57,7 +57,9 @@ pub struct Api<V> {
     /// The secrets that may be served.
     pub allowed_secrets: AllowList,
     /// Where they come from, ready to be served.
-    pub secrets: Cache<V, Delivery>,
+    pub secrets: Cache,
+    /// How long a copy of a secret is fresh.
+    pub cache_ttl: Duration,
     /// Wall time in Unix seconds, for `nbf` and `exp`.
     pub now: fn() -> i64,
 }
@@ -124,7 +126,7 @@ impl Resource {
     }
 }
 
-impl<V: Vault> Api<V> {
+impl Api {
     /// The API as a filter that takes every request and never rejects.
     pub fn into_filter(self) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
         let api = Arc::new(self);
@@ -204,8 +206,15 @@ impl<V: Vault> Api<V> {
         if !self.allowed_secrets.allows(&key.name) {
             return Err(Problem::SecretNotFound);
         }
-        let found = self.secrets.get(key).await;
+        let lookup = Lookup {
+            ttl: self.cache_ttl,
+            exact: self.allowed_secrets.names().any(|name| *name == key.name),
+        };
+        let found = self.secrets.get(key, lookup).await;
         entry.source = found.source;
+        if let Err(VaultError::NotFound(absence)) = found.result {
+            entry.reason = Some(absence.as_str());
+        }
         let served = found.result?;
         // A copy may have expired since it was fetched.
         served.attributes().usable_at((self.now)()).map_err(Problem::Unusable)?;

@@ -103,7 +103,7 @@ impl Problem {
             ),
             Self::BadParameter(Malformed::Version) => text!(
                 "BadParameter",
-                "The version of a secret is 1 to 64 letters and digits, not percent-encoded."
+                "The version of a secret is 32 hexadecimal digits, not percent-encoded."
             ),
             Self::HostNotAllowed => text!(
                 "Forbidden",
@@ -226,7 +226,7 @@ impl Text {
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
         match error {
-            VaultError::NotFound => Self::SecretNotFound,
+            VaultError::NotFound(_) => Self::SecretNotFound,
             VaultError::Disabled => Self::Unusable(Unusable::Disabled),
             VaultError::AccessDenied => Self::VaultAccessDenied,
             VaultError::Throttled { retry_after } => Self::Throttled { retry_after },

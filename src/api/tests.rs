@@ -4,14 +4,14 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::cache::Settings;
+use crate::cache;
 use crate::cors::{AllowedOrigins, Pattern, RequestHeaders};
+use crate::deliver::{self, Renderer};
 use crate::secret::{Attributes, Bundle, SecretName, SecretValue};
-use crate::vault::VaultError;
+use crate::vault::{Absence, Read, Vault};
 
 /// Answers from a script and remembers what it was asked.
 #[derive(Clone, Default)]
@@ -21,8 +21,9 @@ struct Scripted {
     error: Option<VaultError>,
 }
 
+#[async_trait::async_trait]
 impl Vault for Scripted {
-    async fn fetch(&self, key: &SecretKey, _: Instant) -> Result<Bundle, VaultError> {
+    async fn fetch(&self, key: &SecretKey, _: Read) -> Result<Bundle, VaultError> {
         self.asked.lock().unwrap().push(key.clone());
         match self.error {
             Some(error) => Err(error),
@@ -36,13 +37,14 @@ impl Vault for Scripted {
     }
 }
 
-const KEEP_NOTHING: Settings = Settings {
-    ttl: Duration::ZERO,
-    stale: Duration::ZERO,
-    timeout: Duration::from_secs(5),
-};
-
-fn api(vault: Scripted) -> Api<Scripted> {
+fn api(vault: Scripted) -> Api {
+    let renderer = Renderer::new(deliver::Options {
+        public_host: "h".to_owned(),
+    });
+    let options = cache::Options {
+        stale: Duration::ZERO,
+        timeout: Duration::from_secs(5),
+    };
     Api {
         cors: Policy::new(
             AllowedOrigins::Listed {
@@ -57,7 +59,8 @@ fn api(vault: Scripted) -> Api<Scripted> {
         require_loopback_host: false,
         callers: None,
         allowed_secrets: AllowList::new([SecretName::parse("maps-key").unwrap()], []),
-        secrets: Cache::new(vault, KEEP_NOTHING, |key, bundle| Delivery::new(&bundle, key, "h")),
+        secrets: Cache::new(Arc::new(vault), renderer, options),
+        cache_ttl: Duration::ZERO,
         now: || 1000,
     }
 }
@@ -76,12 +79,16 @@ async fn the_allow_list_is_asked_before_the_vault() {
     }
     assert!(vault.asked.lock().unwrap().is_empty());
     let response = api
-        .respond(&Method::GET, "/api/secrets/MAPS-key/1", &allowed_origin())
+        .respond(
+            &Method::GET,
+            "/api/secrets/MAPS-key/0123456789ABCDEF0123456789abcdef",
+            &allowed_origin(),
+        )
         .await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(
         *vault.asked.lock().unwrap(),
-        [SecretKey::parse("maps-key", Some("1")).unwrap()]
+        [SecretKey::parse("maps-key", Some("0123456789abcdef0123456789abcdef")).unwrap()]
     );
 }
 
@@ -147,7 +154,7 @@ async fn an_error_of_the_vault_keeps_its_time_to_wait() {
         (VaultError::Unavailable { retry_after: None }, 503, Some("5")),
         (VaultError::AccessDenied, 502, None),
         (VaultError::Disabled, 403, None),
-        (VaultError::NotFound, 404, None),
+        (VaultError::NotFound(Absence::Absent), 404, None),
     ] {
         let api = api(Scripted {
             error: Some(error),

@@ -1,4 +1,7 @@
 //! What a page gets for a secret: Key Vault's bundle as JSON, with our own `id`.
+//!
+//! The only room in which a secret's bytes come out of their type. It knows
+//! neither the vault nor HTTP.
 
 use std::fmt;
 
@@ -12,16 +15,16 @@ use crate::secret::{Attributes, Bundle, SecretKey};
 const OVERHEAD: usize = 1024;
 
 #[derive(Serialize)]
-struct Wire<'a> {
+struct RenderedBundle<'a> {
     value: &'a str,
     id: String,
     #[serde(rename = "contentType", skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
-    attributes: WireAttributes,
+    attributes: RenderedAttributes,
 }
 
 #[derive(Serialize)]
-struct WireAttributes {
+struct RenderedAttributes {
     #[serde(skip_serializing_if = "Option::is_none")]
     enabled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +37,7 @@ struct WireAttributes {
     updated: Option<i64>,
 }
 
-impl From<Attributes> for WireAttributes {
+impl From<Attributes> for RenderedAttributes {
     fn from(attributes: Attributes) -> Self {
         Self {
             enabled: attributes.enabled,
@@ -43,6 +46,32 @@ impl From<Attributes> for WireAttributes {
             created: attributes.created,
             updated: attributes.updated,
         }
+    }
+}
+
+/// What answers carry.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The host in the `id` of a bundle: the app's own, so that the vault's
+    /// name never leaves.
+    pub public_host: String,
+}
+
+/// Renders bundles to what answers carry.
+#[derive(Clone, Debug)]
+pub struct Renderer {
+    options: Options,
+}
+
+impl Renderer {
+    /// A renderer with these options.
+    pub fn new(options: Options) -> Self {
+        Self { options }
+    }
+
+    /// Renders `bundle` as the answer to a request for `key`.
+    pub fn render(&self, key: &SecretKey, bundle: &Bundle) -> Delivery {
+        Delivery::new(bundle, key, &self.options.public_host)
     }
 }
 
@@ -65,7 +94,7 @@ impl Delivery {
     /// The JSON of `bundle` as the answer to a request for `key`, in bytes
     /// that are zeroed when the last answer that shares them is gone. The
     /// bundle's own bytes are zeroed here.
-    pub fn new(bundle: &Bundle, key: &SecretKey, public_host: &str) -> Self {
+    fn new(bundle: &Bundle, key: &SecretKey, public_host: &str) -> Self {
         // This is the one place outside tests where a secret's bytes come out
         // of their type; the gates are in front of every use of the result.
         let value = bundle.value.expose();
@@ -75,7 +104,7 @@ impl Delivery {
             id.push('/');
             id.push_str(version.as_str());
         }
-        let wire = Wire {
+        let rendered = RenderedBundle {
             value,
             id,
             content_type: bundle.content_type.as_deref(),
@@ -83,10 +112,10 @@ impl Delivery {
         };
         // JSON writes a byte of a value as at most six (\u0000). With room for
         // all of it the buffer is never moved, so it leaves no copy behind.
-        let text = value.len() + wire.content_type.map_or(0, str::len) + wire.id.len();
+        let text = value.len() + rendered.content_type.map_or(0, str::len) + rendered.id.len();
         let mut json = Zeroizing::new(Vec::with_capacity(6 * text + OVERHEAD));
         // Writing to memory cannot fail, and neither can these types.
-        let written = serde_json::to_writer(&mut *json, &wire);
+        let written = serde_json::to_writer(&mut *json, &rendered);
         debug_assert!(written.is_ok(), "a bundle is always JSON");
         Self {
             attributes: bundle.attributes,
@@ -111,19 +140,24 @@ mod tests {
     use super::*;
     use crate::secret::{SecretName, SecretValue, SecretVersion};
 
-    fn bundle(value: &str, version: Option<&str>) -> Bundle {
+    fn bundle(value: &str, version: Option<SecretVersion>) -> Bundle {
         Bundle {
             value: SecretValue::new(Zeroizing::new(value.to_owned())),
-            version: version.map(|text| SecretVersion::parse(text).unwrap()),
+            version,
             content_type: None,
             attributes: Attributes::default(),
         }
     }
 
-    fn key(version: Option<&str>) -> SecretKey {
+    /// A version that ends in this digit.
+    fn version(digit: char) -> SecretVersion {
+        SecretVersion::parse(&format!("{digit:0>32}")).unwrap()
+    }
+
+    fn key(version: Option<SecretVersion>) -> SecretKey {
         SecretKey {
             name: SecretName::parse("Maps-Key").unwrap(),
-            version: version.map(|text| SecretVersion::parse(text).unwrap()),
+            version,
         }
     }
 
@@ -134,18 +168,20 @@ mod tests {
             let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
             json["id"].as_str().unwrap().to_owned()
         };
-        assert_eq!(id(Some("2"), None), "https://app.example/secrets/maps-key/2");
-        assert_eq!(id(Some("2"), Some("1")), "https://app.example/secrets/maps-key/2");
-        assert_eq!(id(None, Some("1")), "https://app.example/secrets/maps-key/1");
+        let [one, two] = ['1', '2'].map(|digit| Some(version(digit)));
+        let url = |digit| format!("https://app.example/secrets/maps-key/{digit:0>32}");
+        assert_eq!(id(two.clone(), None), url('2'));
+        assert_eq!(id(two, one.clone()), url('2'));
+        assert_eq!(id(None, one), url('1'));
         assert_eq!(id(None, None), "https://app.example/secrets/maps-key");
     }
 
     #[test]
     fn fields_that_the_vault_did_not_send_are_absent() {
-        let body = Delivery::new(&bundle("x", Some("1")), &key(None), "h").body();
+        let body = Delivery::new(&bundle("x", None), &key(None), "h").body();
         assert_eq!(
             body,
-            r#"{"value":"x","id":"https://h/secrets/maps-key/1","attributes":{}}"#
+            r#"{"value":"x","id":"https://h/secrets/maps-key","attributes":{}}"#
         );
     }
 
