@@ -23,6 +23,9 @@ const MAX_TRIES: u32 = 3;
 /// to half of it away.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
+/// How long a try waits for another one to elicit the vault's challenge.
+const CHALLENGE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// An Azure Key Vault, read through the official client.
 pub struct KeyVault {
     options: Options,
@@ -86,7 +89,11 @@ impl KeyVault {
             };
             let next = Instant::now() + failure.retry_after().unwrap_or_else(|| jittered(backoff));
             if !failure.is_retryable() || tries == MAX_TRIES || next >= read.deadline {
-                return Err(failure);
+                // The wait that the next caller would be told, if there is one.
+                return Err(match self.pace.refusal() {
+                    Some(refusal) if failure.is_retryable() => failure.with_wait_of(&refusal),
+                    _ => failure,
+                });
             }
             sleep_until(next).await;
             backoff *= 2;
@@ -115,18 +122,18 @@ impl KeyVault {
     async fn try_once(&self, key: &SecretKey, deadline: Instant, request: Try) -> Result<Bundle, Failed> {
         let client = self.client(deadline).await?;
         self.supplier.prepare();
-        let challenge = self.challenge(deadline).await?;
+        let turn = self.challenge(deadline).await?;
         // Once the challenge is known, the token is waited for without a
         // permit; before that, the two go side by side.
-        let token = match challenge {
-            Some(_) => None,
-            None => Some(self.token(deadline).await?),
+        let token = match turn {
+            Challenge::Known => Some(self.token(deadline).await?),
+            Challenge::Elicit(_) => None,
         };
         let permit = self.pace.admit(request).await?;
         let attempt = Arc::new(Attempt::new(token, deadline));
         let began = Instant::now();
         let answer = timeout_at(deadline, client::get(client, key, &attempt)).await;
-        drop(challenge);
+        drop(turn);
         let outcome = match answer {
             Ok(Ok(body)) => bundle::read(body, self.options.required_tag.as_ref()),
             Ok(Err(failure)) => Err(failure),
@@ -152,16 +159,19 @@ impl KeyVault {
         client.unwrap_or_else(|_| Err(Failure::new(Cause::Busy)))
     }
 
-    /// Leave to elicit the vault's challenge, or `None` when it is known. One
-    /// try does it for all: each request without a token would be one more.
-    async fn challenge(&self, deadline: Instant) -> Result<Option<SemaphorePermit<'_>>, Failure> {
+    /// Whether this try has to elicit the vault's challenge. One does it for
+    /// all, since each request without a token costs one more; but who has
+    /// waited for that one long enough does it as well.
+    async fn challenge(&self, deadline: Instant) -> Result<Challenge<'_>, Failure> {
         let mut is_challenged = self.is_challenged.subscribe();
+        let patience = Instant::now() + CHALLENGE_PATIENCE;
         let turn = async {
             tokio::select! {
                 biased;
                 // The sender lives as long as `self`.
-                _ = is_challenged.wait_for(|is_challenged| *is_challenged) => None,
-                turn = self.challenge.acquire() => turn.ok(),
+                _ = is_challenged.wait_for(|is_challenged| *is_challenged) => Challenge::Known,
+                turn = self.challenge.acquire() => Challenge::Elicit(turn.ok()),
+                () = sleep_until(patience) => Challenge::Elicit(None),
             }
         };
         timeout_at(deadline, turn).await.map_err(|_| Failure::new(Cause::Busy))
@@ -224,6 +234,14 @@ impl Vault for KeyVault {
     fn refusal(&self) -> Option<VaultError> {
         self.pace.refusal().map(|failure| failure.error())
     }
+}
+
+/// What a try does about the vault's challenge.
+enum Challenge<'a> {
+    /// It is known.
+    Known,
+    /// The try elicits it, with leave to be the only one or without.
+    Elicit(#[expect(dead_code, reason = "held until the try ends")] Option<SemaphorePermit<'a>>),
 }
 
 /// Why a try did not bring a secret.

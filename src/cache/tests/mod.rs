@@ -2,6 +2,8 @@
 
 mod fake;
 mod model;
+mod prefetch;
+mod revocation;
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -9,7 +11,6 @@ use tokio::time::sleep;
 use self::fake::{Behaviour, Fake};
 use super::*;
 use crate::deliver;
-use crate::secret::SecretName;
 use crate::vault::Absence;
 
 const TTL: Duration = Duration::from_mins(5);
@@ -51,11 +52,6 @@ fn key(name: &str) -> SecretKey {
 
 fn version(name: &str, number: usize) -> SecretKey {
     SecretKey::parse(name, Some(&format!("{number:032x}"))).unwrap()
-}
-
-/// A name to be prefetched.
-fn named(name: &str) -> (SecretName, Duration) {
-    (key(name).name, TTL)
 }
 
 /// The answer, where it came from, and how long it took.
@@ -174,25 +170,6 @@ async fn a_copy_stands_in_for_a_vault_that_is_away_up_to_its_bound() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_copy_stands_in_for_what_the_vault_has_revoked() {
-    for error in [NOT_FOUND, VaultError::Disabled, VaultError::AccessDenied] {
-        let vault = Fake::default();
-        let cache = cache(&vault);
-        let a = key("a");
-        touch(&cache, &a).await;
-        vault.behave(Behaviour::Fail(error));
-        pass(300).await;
-        assert_eq!(get(&cache, &a).await.0, Err(error));
-        // The vault goes away after that: the copy does not come back.
-        vault.behave(Behaviour::Fail(UNAVAILABLE));
-        for _ in 0..40 {
-            pass(1).await;
-            assert!(get(&cache, &a).await.0.is_err(), "{error}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_copy_stands_in_for_nothing_that_the_vault_has_said_of_the_secret() {
     let cache = cache(&Fake::default());
     let a = key("a");
@@ -210,67 +187,6 @@ async fn a_copy_stands_in_for_nothing_that_the_vault_has_said_of_the_secret() {
             .stale_or_error(&a, error, Source::Miss, Instant::now());
         assert_eq!(answer.result.is_ok(), stands_in, "{error}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_revocation_reaches_as_far_as_the_vault_meant_it() {
-    use VaultError::{AccessDenied, Disabled};
-    let keys = [key("a"), version("a", 1), version("a", 2), key("b")];
-    let [current, first, ..] = &keys;
-    // Which of the keys still have their copy.
-    for (revoked, error, left) in [
-        (current, NOT_FOUND, [false, false, false, true]),
-        (current, Disabled, [false, false, false, true]),
-        (current, AccessDenied, [false, false, false, true]),
-        (first, NOT_FOUND, [true, false, true, true]),
-        (first, Disabled, [true, false, true, true]),
-        (first, AccessDenied, [false, false, false, true]),
-    ] {
-        let vault = Fake::default();
-        let cache = cache(&vault);
-        for key in &keys {
-            touch(&cache, key).await;
-        }
-        vault.behave_for(revoked, Behaviour::Fail(error));
-        // The refresh ahead finds it out, while every copy is fresh.
-        pass(290).await;
-        touch(&cache, revoked).await;
-        sleep(LATENCY).await;
-        let copies: Vec<_> = keys
-            .iter()
-            .map(|key| cache.shared.state().entries.contains(key))
-            .collect();
-        assert_eq!(copies, left, "{revoked:?} {error}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_value_from_before_a_revocation_is_fetched_again() {
-    let vault = Fake::with_latency(Duration::from_secs(1));
-    let cache = cache(&vault);
-    let (current, first) = (key("a"), version("a", 1));
-    vault.behave_for(&current, Behaviour::Fail(NOT_FOUND));
-    let late = async {
-        sleep(Duration::from_millis(500)).await;
-        ask(&cache, &first).await
-    };
-    // Read 2 of the version is under way when the name is found gone.
-    let (gone, late) = tokio::join!(ask(&cache, &current), late);
-    assert_eq!(gone.0, Err(NOT_FOUND));
-    assert_eq!(late, (Ok(3), Source::Miss, Duration::from_secs(2)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_revoked_value_is_dropped_at_once() {
-    let vault = Fake::default();
-    let cache = cache(&vault);
-    let a = key("a");
-    let held = Arc::downgrade(&cache.get(&a, lookup(TTL)).await.result.unwrap());
-    assert!(held.upgrade().is_some());
-    vault.behave(Behaviour::Fail(NOT_FOUND));
-    pass(300).await;
-    assert!(get(&cache, &a).await.0.is_err());
-    assert!(held.upgrade().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -428,55 +344,4 @@ async fn a_defect_in_a_fetch_does_not_block_its_key() {
     assert_eq!(get(&cache, &a).await.0, Err(UNAVAILABLE));
     vault.behave(Behaviour::Serve);
     assert_eq!(get(&cache, &a).await, (Ok(2), Source::Miss));
-}
-
-#[tokio::test(start_paused = true)]
-async fn prefetch_reads_many_at_a_time_and_leaves_room_for_callers() {
-    let vault = Fake::with_latency(LATENCY);
-    let cache = cache(&vault);
-    let names: Vec<_> = (0..300).map(|n| named(&format!("s{n}"))).collect();
-    cache.prefetch(names.clone()).await;
-    assert_eq!((vault.reads(), vault.most_in_flight()), (300, prefetch::AT_ONCE));
-    for (name, _) in names {
-        assert_eq!(get(&cache, &SecretKey { name, version: None }).await.1, Source::Hit);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn prefetch_waits_ten_seconds_for_a_vault_that_is_away() {
-    let vault = Fake::default();
-    vault.behave(Behaviour::Hang);
-    let cache = cache(&vault);
-    let started = Instant::now();
-    cache.prefetch(vec![named("a"), named("b")]).await;
-    let elapsed = started.elapsed();
-    assert_eq!(vault.reads(), 2);
-    assert!(
-        elapsed >= prefetch::TIMEOUT && elapsed <= prefetch::TIMEOUT + prefetch::JITTER,
-        "{elapsed:?}"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_secret_that_cannot_be_prefetched_does_not_keep_the_others_out() {
-    let vault = Fake::with_latency(LATENCY);
-    let cache = cache(&vault);
-    vault.behave_for(&key("a"), Behaviour::Fail(VaultError::AccessDenied));
-    vault.behave_for(&key("b"), Behaviour::Panic);
-    cache.prefetch(vec![named("a"), named("b"), named("c")]).await;
-    assert_eq!(get(&cache, &key("c")).await.1, Source::Hit);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_caller_during_a_prefetch_waits_no_longer_than_any_other() {
-    let vault = Fake::default();
-    vault.behave(Behaviour::Hang);
-    let cache = cache(&vault);
-    let a = key("a");
-    let caller = async {
-        pass(1).await;
-        ask(&cache, &a).await
-    };
-    let ((), answer) = tokio::join!(cache.prefetch(vec![(a.name.clone(), TTL)]), caller);
-    assert_eq!(answer, (Err(UNAVAILABLE), Source::Miss, TIMEOUT));
 }
