@@ -88,16 +88,14 @@ impl Fetch {
     /// Runs one fetch and removes it from the in-flight map, even on panic.
     pub(super) async fn run(mut self, read: Read, began: Instant) {
         let time = read.deadline - began;
-        let outcome = match self.attempt(read, began, false).await {
-            Some(outcome) => Some(outcome),
+        let mut outcome = self.attempt(read, began, false).await;
+        if outcome.is_none() {
             // What a fetch from before a revocation brought may be what was
             // revoked: only one that starts after it can tell.
-            None => {
-                let began = Instant::now();
-                let deadline = began + time;
-                self.attempt(Read { deadline, ..read }, began, true).await
-            }
-        };
+            let began = Instant::now();
+            let deadline = began + time;
+            outcome = self.attempt(Read { deadline, ..read }, began, true).await;
+        }
         let outcome = outcome.unwrap_or(Err(VaultError::Unavailable { retry_after: None }));
         self.outcome.send_replace(Some(outcome));
     }

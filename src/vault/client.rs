@@ -140,15 +140,15 @@ impl TokenCredential for SuppliedCredential {
             // A refused token is replaced between two tries, not within one.
             return Err(no_token(TokenError::Refused));
         }
-        let token = match attempt.token.get().filter(|token| *token.scope == **scope) {
-            Some(token) => token.clone(),
-            None => {
-                let token = self.supplier.token(scope, attempt.deadline).await;
-                let token = token.map_err(|none| no_token(none.cause))?;
-                // Kept for the case that the vault refuses it.
-                drop(attempt.token.set(token.clone()));
-                token
-            }
+        let given = attempt.token.get().filter(|token| *token.scope == **scope);
+        let token = if let Some(given) = given {
+            given.clone()
+        } else {
+            let token = self.supplier.token(scope, attempt.deadline).await;
+            let token = token.map_err(|none| no_token(none.cause))?;
+            // Kept for the case that the vault refuses it.
+            drop(attempt.token.set(token.clone()));
+            token
         };
         // Long expired for the SDK's cache, so that it asks for each try: the
         // supplier is the one cache.

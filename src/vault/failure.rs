@@ -170,14 +170,18 @@ impl Failure {
             Cause::Busy | Cause::OverBudget | Cause::Paused | Cause::Failing | Cause::Client(_) | Cause::Token(_) => {
                 Verdict::Unknown
             }
-            Cause::Timeout | Cause::Connection | Cause::Unreadable | Cause::Challenge => Verdict::Fails,
-            Cause::Certificate | Cause::Disabled | Cause::MissingTag | Cause::RefusedToken => Verdict::Answers,
             Cause::Status { status: 429, .. } => Verdict::Throttles(self.retry_after),
-            Cause::Status {
+            Cause::Timeout
+            | Cause::Connection
+            | Cause::Unreadable
+            | Cause::Challenge
+            | Cause::Status {
                 status: 408 | 500..=599,
                 ..
             } => Verdict::Fails,
-            Cause::Status { .. } => Verdict::Answers,
+            Cause::Certificate | Cause::Disabled | Cause::MissingTag | Cause::RefusedToken | Cause::Status { .. } => {
+                Verdict::Answers
+            }
         }
     }
 

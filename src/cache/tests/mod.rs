@@ -192,7 +192,7 @@ async fn a_copy_stands_in_for_nothing_that_the_vault_has_said_of_the_secret() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_cache_drops_what_nobody_may_get_within_a_minute() {
     let vault = Fake::default();
-    let cache = cache_of(&vault, Duration::from_secs(60));
+    let cache = cache_of(&vault, Duration::from_mins(1));
     let held = Arc::downgrade(&cache.get(&key("a"), lookup(TTL)).await.result.unwrap());
     pass(359).await;
     assert!(held.upgrade().is_some());

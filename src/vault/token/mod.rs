@@ -294,7 +294,7 @@ impl State {
         let renew_after = match fetched.refresh_in {
             Some(refresh_in) if refresh_in < life => refresh_in,
             _ if life < SHORT_LIFE => life / 2,
-            _ => life - RENEW_BEFORE_END,
+            _ => life.saturating_sub(RENEW_BEFORE_END),
         };
         self.held = Some(Held {
             token: Token {

@@ -63,7 +63,7 @@ impl AzureSource {
         }
     }
 
-    async fn from_endpoint(&self, client_id: Option<&str>, scope: &str) -> Result<Fetched, TokenError> {
+    async fn ask_endpoint(&self, client_id: Option<&str>, scope: &str) -> Result<Fetched, TokenError> {
         let client = self.client.get_or_try_init(|| async {
             // The endpoint is on this machine, speaks plain HTTP, and is asked
             // with a secret header: no proxy has any business with it.
@@ -106,8 +106,8 @@ impl AzureSource {
 impl Source for AzureSource {
     async fn fetch(&self, scope: &str) -> Result<Fetched, TokenError> {
         match &self.identity {
-            Identity::Managed { client_id } => self.from_endpoint(client_id.as_deref(), scope).await,
-            Identity::DeveloperTools => from_tools(scope).await,
+            Identity::Managed { client_id } => self.ask_endpoint(client_id.as_deref(), scope).await,
+            Identity::DeveloperTools => ask_tools(scope).await,
         }
     }
 
@@ -119,7 +119,7 @@ impl Source for AzureSource {
     }
 }
 
-async fn from_tools(scope: &str) -> Result<Fetched, TokenError> {
+async fn ask_tools(scope: &str) -> Result<Fetched, TokenError> {
     let credential = DeveloperToolsCredential::new(Some(DeveloperToolsCredentialOptions {
         executor: Some(Arc::new(KillOnDrop)),
     }));
@@ -193,7 +193,11 @@ impl From<EndpointAnswer> for Observed {
             value => value.as_u64(),
         };
         Self {
-            refresh_in: answer.refresh_in.and_then(seconds).map(Duration::from_secs),
+            refresh_in: answer
+                .refresh_in
+                .and_then(seconds)
+                .filter(|seconds| *seconds > 0)
+                .map(Duration::from_secs),
             has_numeric_expiry: answer.expires_on.is_some_and(|value| value.is_number()),
         }
     }
