@@ -9,6 +9,7 @@
 //! - [`cors`]: who may read an answer; pure.
 //! - [`config`]: settings to a configuration, or every fault at once.
 //! - [`vault`]: the trait that secrets come from, and Azure Key Vault.
+//! - [`deliver`]: a bundle to what a page gets; the only room that sees a value.
 //! - [`cache`]: one fetch for many callers, and a vault that may fail.
 //! - [`token`]: authentication: an Entra token to a verified caller.
 //! - [`access`]: authorization: which secrets may be had, and by whom.
@@ -27,6 +28,7 @@ pub mod check;
 pub mod command;
 pub mod config;
 pub mod cors;
+pub mod deliver;
 pub mod host;
 pub mod log;
 pub mod outbound;

@@ -14,14 +14,15 @@ use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyvault_cors::access::Access;
-use keyvault_cors::api::{self, Api, Served};
+use keyvault_cors::api::{self, Api};
 use keyvault_cors::cache::{self, Cache};
 use keyvault_cors::command::{Check, Command, USAGE};
 use keyvault_cors::config::{Config, CredentialKind, Finding, Sources};
+use keyvault_cors::deliver;
 use keyvault_cors::log::RefusalLimiter;
 use keyvault_cors::process::Stop;
 use keyvault_cors::token::Authenticator;
-use keyvault_cors::vault::{Identity, KeyVault, Options};
+use keyvault_cors::vault::{self, Identity, KeyVault};
 use keyvault_cors::{check, log, process, server};
 use tokio::runtime::Runtime;
 use tracing::{error, info, warn};
@@ -145,7 +146,8 @@ async fn run(config: Config, refusals: Arc<RefusalLimiter>) -> io::Result<Stop> 
     }
     let secrets = secrets(&config);
     let prefetch = config.prefetch.then(|| {
-        let names = config.access.secrets.names().cloned().collect();
+        let names = config.access.secrets.names();
+        let names = names.map(|name| (name.clone(), config.access.ttl)).collect();
         let secrets = secrets.clone();
         tokio::spawn(async move { secrets.prefetch(names).await })
     });
@@ -162,36 +164,32 @@ async fn run(config: Config, refusals: Arc<RefusalLimiter>) -> io::Result<Stop> 
 }
 
 /// The vault, with the cache in front of it.
-fn secrets(config: &Config) -> Cache<KeyVault, Served> {
+fn secrets(config: &Config) -> Cache {
     let identity = match &config.credential {
         CredentialKind::ManagedIdentity { client_id } => Identity::Managed {
             client_id: client_id.clone(),
         },
         CredentialKind::DeveloperTools => Identity::DeveloperTools,
     };
-    let vault = KeyVault::new(Options {
+    let vault = KeyVault::new(vault::Options {
         url: config.vault.as_str().to_owned(),
         loopback: config.vault.is_loopback(),
         identity,
-        step_timeout: config.upstream_timeout,
+        timeout: config.upstream_timeout,
+        required_tag: None,
+        has_exact_names: config.access.secrets.names().next().is_some(),
     });
-    let settings = cache::Settings {
-        ttl: config.cache_ttl,
+    let renderer = deliver::Renderer::new(deliver::Options {
+        public_host: config.public_host.clone(),
+    });
+    let options = cache::Options {
         stale: config.cache_stale,
         timeout: config.upstream_timeout,
     };
-    let public_host = config.public_host.clone();
-    Cache::new(vault, settings, move |key, bundle| {
-        Served::new(&bundle, key, &public_host)
-    })
+    Cache::new(Arc::new(vault), renderer, options)
 }
 
-fn api(
-    config: Config,
-    authenticator: Option<Authenticator>,
-    secrets: Cache<KeyVault, Served>,
-    refusals: Arc<RefusalLimiter>,
-) -> Api<KeyVault> {
+fn api(config: Config, authenticator: Option<Authenticator>, secrets: Cache, refusals: Arc<RefusalLimiter>) -> Api {
     Api {
         options: api::Options {
             require_origin: config.require_origin,

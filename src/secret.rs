@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 /// Longest name of a secret, in characters (Key Vault's own limit).
 pub const MAX_NAME: usize = 127;
-/// Longest version of a secret, in characters (Key Vault uses 32 today).
-pub const MAX_VERSION: usize = 64;
+/// Characters of a secret's version, as Key Vault makes them.
+const VERSION_LENGTH: usize = 32;
 
 /// Text that is not a secret's name or version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -19,8 +19,8 @@ pub enum Malformed {
     /// Not `^[0-9A-Za-z-]{1,127}$`.
     #[error("the name of a secret is 1 to 127 letters, digits and hyphens")]
     Name,
-    /// Not `^[0-9A-Za-z]{1,64}$`.
-    #[error("the version of a secret is 1 to 64 letters and digits")]
+    /// Not `^[0-9A-Fa-f]{32}$`.
+    #[error("the version of a secret is 32 hexadecimal digits")]
     Version,
 }
 
@@ -65,7 +65,8 @@ pub fn is_name_text(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// One version of a secret: `^[0-9A-Za-z]{1,64}$`, kept as it was written.
+/// One version of a secret: `^[0-9A-Fa-f]{32}$`, folded to lower case. Nothing
+/// else is one: `GET /secrets/NAME/versions` is another operation of the vault.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretVersion(Box<str>);
 
@@ -75,14 +76,13 @@ impl SecretVersion {
     /// # Errors
     /// [`Malformed::Version`] when it is not of the form above.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let of_form = text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if text.is_empty() || text.len() > MAX_VERSION || !of_form {
+        if text.len() != VERSION_LENGTH || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Malformed::Version);
         }
-        Ok(Self(text.into()))
+        Ok(Self(text.to_ascii_lowercase().into()))
     }
 
-    /// The version's text.
+    /// The version in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -121,7 +121,7 @@ impl SecretValue {
         Self(text)
     }
 
-    /// The value itself. Only the body of a 200 may call this.
+    /// The value itself. Only `deliver` may call this.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -223,13 +223,21 @@ mod tests {
     }
 
     #[test]
-    fn versions_keep_their_case_and_are_bounded() {
-        assert_eq!(SecretVersion::parse("0aF").unwrap().as_str(), "0aF");
-        for text in ["", "a-b", "a/b", "é"] {
+    fn versions_are_32_hexadecimal_digits_folded_to_lower_case() {
+        let version = SecretVersion::parse("0123456789ABCDEFabcdef0123456789").unwrap();
+        assert_eq!(version.as_str(), "0123456789abcdefabcdef0123456789");
+        for text in [
+            "",
+            "versions",
+            "0",
+            &"a".repeat(31),
+            &"a".repeat(33),
+            &"g".repeat(32),
+            &"-".repeat(32),
+            &"é".repeat(16),
+        ] {
             assert_eq!(SecretVersion::parse(text), Err(Malformed::Version), "{text}");
         }
-        assert!(SecretVersion::parse(&"a".repeat(64)).is_ok());
-        assert!(SecretVersion::parse(&"a".repeat(65)).is_err());
     }
 
     #[test]

@@ -9,12 +9,11 @@ use super::problem::{NotFound, Problem};
 use super::route::Route;
 use super::{Answer, Api, Outcome, Request};
 use crate::access::Denial;
-use crate::cache::Source;
+use crate::cache::{Lookup, Source};
 use crate::cors::{Actual, Decision};
 use crate::host;
 use crate::secret::SecretKey;
 use crate::token::{Caller, TokenError};
-use crate::vault::Vault;
 
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -24,7 +23,7 @@ const CLIENT_PRINCIPAL: HeaderName = HeaderName::from_static("x-ms-client-princi
 const REPLACED_BY_STATIC_WEB_APPS: &str =
     "the token is not Entra's: x-ms-client-principal is present, so Static Web Apps replaced Authorization";
 
-impl<V: Vault> Api<V> {
+impl Api {
     /// What a request comes to: route, method, then for GET and HEAD the gates.
     pub(super) async fn outcome<'a>(&'a self, request: &Request<'a>, decision: &Decision<'a>) -> Outcome<'a> {
         let Route::Secret { name, version } = request.route else {
@@ -111,11 +110,15 @@ impl<V: Vault> Api<V> {
         };
         let (answer, source, rule) = match self.access.grant(&key, origin, caller.as_ref()) {
             Ok(grant) => {
-                let found = self.secrets.get(&key).await;
+                let lookup = Lookup {
+                    ttl: grant.ttl,
+                    exact: grant.exact,
+                };
+                let found = self.secrets.get(&key, lookup).await;
                 // A cached secret may have expired since it was fetched.
-                let usable = found.result.map_err(Problem::from).and_then(|served| {
-                    let usable = served.attributes().usable_at((self.now)());
-                    usable.map(|()| served.body()).map_err(Problem::Unusable)
+                let usable = found.result.map_err(Problem::from).and_then(|delivery| {
+                    let usable = delivery.attributes().usable_at((self.now)());
+                    usable.map(|()| delivery.body()).map_err(Problem::Unusable)
                 });
                 (
                     usable.map_or_else(Answer::Problem, Answer::Secret),

@@ -4,14 +4,11 @@
 //! contract's order (`gates`), becomes an [`Outcome`], and that becomes both the response and its line in the log. This
 //! module knows neither Azure nor the environment.
 
-mod body;
 mod gates;
 mod problem;
 mod record;
 mod response;
 mod route;
-
-pub use self::body::Served;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -33,7 +30,6 @@ use crate::cors::{Decision, Policy, Unmet};
 use crate::log::RefusalLimiter;
 use crate::secret::SecretKey;
 use crate::token::{Authenticator, Caller};
-use crate::vault::Vault;
 
 /// What the API asks of a request besides its origin and its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +42,7 @@ pub struct Options {
 
 /// What the API serves, from where, to whom.
 #[derive(Debug)]
-pub struct Api<V> {
+pub struct Api {
     /// What a request needs.
     pub options: Options,
     /// Who may read the answers.
@@ -56,7 +52,7 @@ pub struct Api<V> {
     /// Which secrets may be had, and by whom.
     pub access: Access,
     /// Where they come from, ready to be served.
-    pub secrets: Cache<V, Served>,
+    pub secrets: Cache,
     /// Wall time in Unix seconds, for `nbf` and `exp`.
     pub now: fn() -> i64,
     /// The limit on lines about refused requests.
@@ -105,7 +101,7 @@ enum Answer {
     Problem(Problem),
 }
 
-impl<V: Vault> Api<V> {
+impl Api {
     /// The API as a filter that takes every request and never rejects.
     pub fn into_filter(self) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
         let api = Arc::new(self);
@@ -151,6 +147,14 @@ impl<V: Vault> Api<V> {
 }
 
 impl Outcome<'_> {
+    /// Why it was refused, for the log, where the verdict does not say it.
+    fn reason(&self) -> Option<&'static str> {
+        match self.answer {
+            Answer::Problem(problem) => self.reason.or_else(|| problem.reason()),
+            _ => None,
+        }
+    }
+
     /// The most specific word for it, for the log.
     fn verdict(&self) -> &'static str {
         match (&self.answer, &self.unmet) {

@@ -8,7 +8,7 @@ use once_cell::sync::OnceCell;
 use serde::Serialize;
 
 use crate::secret::{Malformed, Unusable};
-use crate::vault::VaultError;
+use crate::vault::{Absence, VaultError};
 
 /// `Retry-After` of a 429 for which the vault named no time: its limits count
 /// in windows of 10 s.
@@ -62,8 +62,8 @@ pub(super) enum NotFound {
     RuleCaller,
     /// Its rule has no versions.
     RuleVersion,
-    /// The vault has none of that name, or not that version.
-    Absent,
+    /// The vault has none that may be served.
+    Absent(Absence),
 }
 
 impl Problem {
@@ -87,12 +87,21 @@ impl Problem {
     /// The most specific code: the verdict in the log.
     pub(super) fn verdict(self) -> &'static str {
         let text = self.text();
-        match self {
-            Self::SecretNotFound(NotFound::RuleOrigin) => "RuleOrigin",
-            Self::SecretNotFound(NotFound::RuleCaller) => "RuleCaller",
-            Self::SecretNotFound(NotFound::RuleVersion) => "RuleVersion",
-            _ => text.inner.unwrap_or(text.code),
-        }
+        text.inner.unwrap_or(text.code)
+    }
+
+    /// What the log says beside the verdict, where one verdict has several causes.
+    pub(super) fn reason(self) -> Option<&'static str> {
+        let Self::SecretNotFound(cause) = self else {
+            return None;
+        };
+        Some(match cause {
+            NotFound::NotListed => "NotListed",
+            NotFound::RuleOrigin => "RuleOrigin",
+            NotFound::RuleCaller => "RuleCaller",
+            NotFound::RuleVersion => "RuleVersion",
+            NotFound::Absent(absence) => absence.as_str(),
+        })
     }
 
     /// What is said about it.
@@ -117,7 +126,7 @@ impl Problem {
             ),
             Self::BadParameter(Malformed::Version) => text!(
                 "BadParameter",
-                "The version of a secret is 1 to 64 letters and digits, not percent-encoded."
+                "The version of a secret is 32 hexadecimal digits, not percent-encoded."
             ),
             Self::HostNotAllowed => text!(
                 "Forbidden",
@@ -224,7 +233,7 @@ impl Text {
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
         match error {
-            VaultError::NotFound => Self::SecretNotFound(NotFound::Absent),
+            VaultError::NotFound(absence) => Self::SecretNotFound(NotFound::Absent(absence)),
             VaultError::Disabled => Self::Unusable(Unusable::Disabled),
             VaultError::AccessDenied => Self::VaultAccessDenied,
             VaultError::Throttled { retry_after } => Self::Throttled { retry_after },

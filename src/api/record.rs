@@ -43,7 +43,7 @@ pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: 
         tid = caller.map(|caller: &Caller| &*caller.tid),
         client = caller.and_then(|caller| caller.client.as_deref()),
         rule = outcome.rule,
-        reason = outcome.reason,
+        reason = outcome.reason(),
         refused,
         verdict = outcome.verdict(),
         status = status.as_u16(),

@@ -10,7 +10,6 @@ use super::problem::Problem;
 use super::record::MAX_ID;
 use super::{Answer, Api, Request};
 use crate::token::Authenticator;
-use crate::vault::Vault;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -22,7 +21,7 @@ const READINESS_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 /// Headers of an answer, at most: a 401 has 11, and hyper adds two.
 const MAX_HEADERS: usize = 16;
 
-impl<V: Vault> Api<V> {
+impl Api {
     /// The response to a request, without what it carries whatever it says.
     pub(super) fn response(&self, answer: &Answer) -> Response {
         match answer {

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::*;
 use crate::access::{self, AllowList};
-use crate::cache::Settings;
+use crate::cache;
 use crate::cors::{self, AllowedOrigins, Pattern};
+use crate::deliver::{self, Renderer};
 use crate::secret::{Attributes, Bundle, SecretName, SecretValue};
-use crate::vault::VaultError;
+use crate::vault::{Absence, Read, Vault, VaultError};
 
 /// Answers from a script and remembers what it was asked.
 #[derive(Clone, Default)]
@@ -24,8 +24,9 @@ struct Scripted {
     error: Option<VaultError>,
 }
 
+#[async_trait::async_trait]
 impl Vault for Scripted {
-    async fn fetch(&self, key: &SecretKey, _: Instant) -> Result<Bundle, VaultError> {
+    async fn fetch(&self, key: &SecretKey, _: Read) -> Result<Bundle, VaultError> {
         self.asked.lock().unwrap().push(key.clone());
         match self.error {
             Some(error) => Err(error),
@@ -39,13 +40,14 @@ impl Vault for Scripted {
     }
 }
 
-const KEEP_NOTHING: Settings = Settings {
-    ttl: Duration::ZERO,
-    stale: Duration::ZERO,
-    timeout: Duration::from_secs(5),
-};
-
-fn api(vault: Scripted) -> Api<Scripted> {
+fn api(vault: Scripted) -> Api {
+    let renderer = Renderer::new(deliver::Options {
+        public_host: "h".to_owned(),
+    });
+    let options = cache::Options {
+        stale: Duration::ZERO,
+        timeout: Duration::from_secs(5),
+    };
     Api {
         cors: Policy::new(cors::Options {
             origins: AllowedOrigins::Listed {
@@ -65,7 +67,7 @@ fn api(vault: Scripted) -> Api<Scripted> {
             secrets: AllowList::new([SecretName::parse("maps-key").unwrap()], []),
             ..access::Options::default()
         }),
-        secrets: Cache::new(vault, KEEP_NOTHING, |key, bundle| Served::new(&bundle, key, "h")),
+        secrets: Cache::new(Arc::new(vault), renderer, options),
         now: || 1000,
         refusals: Arc::default(),
     }
@@ -85,12 +87,16 @@ async fn the_allow_list_is_asked_before_the_vault() {
     }
     assert!(vault.asked.lock().unwrap().is_empty());
     let response = api
-        .respond(&Method::GET, "/api/secrets/MAPS-key/1", &allowed_origin())
+        .respond(
+            &Method::GET,
+            "/api/secrets/MAPS-key/0123456789ABCDEF0123456789abcdef",
+            &allowed_origin(),
+        )
         .await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(
         *vault.asked.lock().unwrap(),
-        [SecretKey::parse("maps-key", Some("1")).unwrap()]
+        [SecretKey::parse("maps-key", Some("0123456789abcdef0123456789abcdef")).unwrap()]
     );
 }
 
@@ -156,7 +162,7 @@ async fn an_error_of_the_vault_keeps_its_time_to_wait() {
         (VaultError::Unavailable { retry_after: None }, 503, Some("5")),
         (VaultError::AccessDenied, 502, None),
         (VaultError::Disabled, 403, None),
-        (VaultError::NotFound, 404, None),
+        (VaultError::NotFound(Absence::Absent), 404, None),
     ] {
         let api = api(Scripted {
             error: Some(error),

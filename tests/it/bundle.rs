@@ -208,9 +208,9 @@ async fn a_name_and_a_version_may_be_as_long_as_key_vault_lets_them_be() {
         &Headers::json().readable_by(ORIGIN),
     );
     // Well-formed, so it is the vault that does not know it.
-    let answer = rig.get(&format!("{PATH}/{}", "a".repeat(64))).await;
+    let answer = rig.get(&format!("{PATH}/{}", "A".repeat(32))).await;
     answer.must_refuse(
-        "a version of 64",
+        "a version that does not exist",
         404,
         ("SecretNotFound", None),
         &Headers::json().readable_by(ORIGIN),

@@ -270,6 +270,7 @@ async fn without_a_ttl_every_request_asks_and_nothing_is_kept() {
         assert_is("down", &rig.get(PATH).await, UNAVAILABLE);
     }
     rig.emulator.clear_faults();
+    assert_recovers("up again", rig.handler.port(), UNAVAILABLE, VALUE).await;
     answers.push(rig.get(PATH).await);
     let sources = Sources::of(&rig.handler.stop().await);
     for answer in &answers {

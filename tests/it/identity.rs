@@ -75,7 +75,7 @@ async fn an_identity_that_does_not_exist_is_a_token_failure() {
 }
 
 /// A token for the vault that did not come to the handler through its managed identity.
-async fn token(emulator: &Emulator) -> String {
+pub(crate) async fn token(emulator: &Emulator) -> String {
     let endpoint = Url::parse(&emulator.identity_endpoint()).unwrap();
     let target = format!(
         "{}?api-version=2019-08-01&resource=https://vault.azure.net",

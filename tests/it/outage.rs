@@ -301,7 +301,7 @@ async fn assert_fails_and_heals(trouble: Trouble, row: Row) {
         let answer = site.get(&label).await;
         assert_is(&label, &answer, row);
         let wait = answer.header("retry-after").map(|wait| wait.parse::<u64>().unwrap());
-        assert!(wait.is_none_or(|wait| wait <= 16), "{label}: {wait:?}");
+        assert!(wait.is_none_or(|wait| wait <= 60), "{label}: {wait:?}");
     }
 
     site.end_trouble().await;
@@ -312,16 +312,16 @@ async fn assert_fails_and_heals(trouble: Trouble, row: Row) {
     assert_eq!(site.emulator.counters().gets, 0, "{label}");
 }
 
-/// How often a vault may have been asked for one secret that has failed for so long: twice, and then after 1, 2, 4,
-/// 8 and 16 s, each less up to a quarter for jitter, with three tries each time.
+/// How often a vault may have been asked that has failed for so long: five times, and then by a probe after 1, 2, 4, 8
+/// and 16 s, each but the first less up to a quarter for jitter.
 fn most_reads(outage: Duration) -> u64 {
     let mut next = Duration::ZERO;
-    let mut fetches = 1;
-    for pause in [0, 1, 2, 4, 8, 16] {
-        next += Duration::from_secs(pause).mul_f64(0.75);
-        fetches += u64::from(next <= outage);
+    let mut reads = 5;
+    for pause in [1.0, 1.5, 3.0, 6.0, 12.0] {
+        next += Duration::from_secs_f64(pause);
+        reads += u64::from(next <= outage);
     }
-    3 * fetches
+    reads
 }
 
 #[tokio::test]
@@ -364,8 +364,8 @@ async fn assert_backs_off(fault: Fault, row: Row, with_copy: bool) {
     let (counters, most) = (site.emulator.counters(), most_reads(begun.elapsed()));
     let reads = counters.gets.max(counters.challenges);
     assert!(reads <= most, "{label}: {reads} reads in {:?}", begun.elapsed());
-    // Nobody waits but the one who asks, and with a copy only the first of them.
-    let may_wait = if with_copy { 1 } else { most / 3 };
+    // Nobody waits but those who find out, and with a copy only the first of them.
+    let may_wait = if with_copy { 1 } else { most };
     assert!(slow <= may_wait, "{label}: {slow} answers took long");
 }
 

@@ -13,14 +13,14 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Empty;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use keyvault_cors::access::Access;
-use keyvault_cors::api::{self, Api, Served};
-use keyvault_cors::cache::{Cache, Settings};
+use keyvault_cors::access::{self, Access};
+use keyvault_cors::api::{self, Api};
+use keyvault_cors::cache::{self, Cache};
 use keyvault_cors::config::{Config, Sources};
+use keyvault_cors::deliver::{self, Renderer};
 use keyvault_cors::log::Text;
 use keyvault_cors::secret::{Attributes, Bundle, SecretKey, SecretValue};
-use keyvault_cors::vault::{Vault, VaultError};
-use tokio::time::Instant;
+use keyvault_cors::vault::{Read, Vault, VaultError};
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -32,8 +32,9 @@ const ORIGIN: &str = "https://app.contoso.com";
 /// A vault whose secret is always the same one.
 struct Constant;
 
+#[async_trait::async_trait]
 impl Vault for Constant {
-    async fn fetch(&self, _: &SecretKey, _: Instant) -> Result<Bundle, VaultError> {
+    async fn fetch(&self, _: &SecretKey, _: Read) -> Result<Bundle, VaultError> {
         Ok(Bundle {
             value: SecretValue::new(Zeroizing::new("value".to_owned())),
             version: None,
@@ -44,7 +45,7 @@ impl Vault for Constant {
 }
 
 /// The handler's own settings at their defaults, as under the Functions host.
-fn api() -> Api<Constant> {
+fn api() -> Api {
     let lookup = |name: &str| {
         let value = match name {
             "KEY_VAULT_URL" => "https://my-vault.vault.azure.net",
@@ -61,13 +62,13 @@ fn api() -> Api<Constant> {
         read_file: &|path| std::fs::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)),
     });
     let config = config.unwrap();
-    let settings = Settings {
-        // No refresh is to fall into a measurement.
-        ttl: Duration::from_hours(24),
+    let options = cache::Options {
         stale: config.cache_stale,
         timeout: config.upstream_timeout,
     };
-    let public_host = config.public_host.clone();
+    let renderer = Renderer::new(deliver::Options {
+        public_host: config.public_host.clone(),
+    });
     Api {
         options: api::Options {
             require_origin: config.require_origin,
@@ -75,10 +76,12 @@ fn api() -> Api<Constant> {
         },
         cors: config.cors_policy(),
         authenticator: None,
-        access: Access::new(config.access),
-        secrets: Cache::new(Constant, settings, move |key, bundle| {
-            Served::new(&bundle, key, &public_host)
+        access: Access::new(access::Options {
+            // No refresh is to fall into a measurement.
+            ttl: Duration::from_hours(24),
+            ..config.access
         }),
+        secrets: Cache::new(Arc::new(Constant), renderer, options),
         now: || 1_800_000_000,
         refusals: Arc::default(),
     }

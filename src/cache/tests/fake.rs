@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use zeroize::Zeroizing;
 
 use crate::secret::{Attributes, Bundle, SecretKey, SecretValue};
-use crate::vault::{Vault, VaultError};
+use crate::vault::{self, Vault, VaultError};
 
 /// What the vault does with a read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +42,8 @@ struct State {
     in_flight: HashMap<SecretKey, usize>,
     most_in_flight: usize,
     ended: Vec<Read>,
+    refusal: Option<VaultError>,
+    asked: Vec<vault::Read>,
 }
 
 #[derive(Clone, Default)]
@@ -63,6 +65,16 @@ impl Fake {
         self.0.lock().unwrap().behaviour.insert(key.clone(), behaviour);
     }
 
+    /// From now on no read would be made.
+    pub(super) fn refuse(&self, refusal: Option<VaultError>) {
+        self.0.lock().unwrap().refusal = refusal;
+    }
+
+    /// What was said about each read that has begun.
+    pub(super) fn asked(&self) -> Vec<vault::Read> {
+        self.0.lock().unwrap().asked.clone()
+    }
+
     /// Reads that have begun.
     pub(super) fn reads(&self) -> usize {
         self.0.lock().unwrap().begun
@@ -79,12 +91,19 @@ impl Fake {
     }
 }
 
+#[async_trait::async_trait]
 impl Vault for Fake {
-    async fn fetch(&self, key: &SecretKey, deadline: Instant) -> Result<Bundle, VaultError> {
+    fn refusal(&self) -> Option<VaultError> {
+        self.0.lock().unwrap().refusal
+    }
+
+    async fn fetch(&self, key: &SecretKey, read: vault::Read) -> Result<Bundle, VaultError> {
+        let deadline = read.deadline;
         let began = Instant::now();
         let (value, latency) = {
             let mut state = self.0.lock().unwrap();
             state.begun += 1;
+            state.asked.push(read);
             let of_key = state.in_flight.entry(key.clone()).or_default();
             *of_key += 1;
             assert_eq!(*of_key, 1, "two fetches at once for {key:?}");

@@ -2,13 +2,16 @@
 
 mod fake;
 mod model;
+mod prefetch;
+mod revocation;
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use self::fake::{Behaviour, Fake};
-use super::prefetch::{PREFETCH_JITTER, PREFETCHES};
 use super::*;
+use crate::deliver;
+use crate::vault::Absence;
 
 const TTL: Duration = Duration::from_mins(5);
 const STALE: Duration = Duration::from_hours(1);
@@ -16,46 +19,62 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const LATENCY: Duration = Duration::from_millis(20);
 const UNAVAILABLE: VaultError = VaultError::Unavailable { retry_after: None };
 
-/// A cache whose secrets are the numbers of the reads that brought them.
-fn cache_of(vault: &Fake, ttl: Duration, stale: Duration) -> Cache<Fake, usize> {
-    let settings = Settings {
-        ttl,
+const NOT_FOUND: VaultError = VaultError::NotFound(Absence::Absent);
+
+fn cache_of(vault: &Fake, stale: Duration) -> Cache {
+    let renderer = Renderer::new(deliver::Options {
+        public_host: "h".to_owned(),
+    });
+    let options = Options {
         stale,
         timeout: TIMEOUT,
     };
-    Cache::new(vault.clone(), settings, |_, bundle| {
-        bundle.value.expose().parse().unwrap()
-    })
+    Cache::new(Arc::new(vault.clone()), renderer, options)
 }
 
-fn cache(vault: &Fake) -> Cache<Fake, usize> {
-    cache_of(vault, TTL, STALE)
+fn cache(vault: &Fake) -> Cache {
+    cache_of(vault, STALE)
+}
+
+fn lookup(ttl: Duration) -> Lookup {
+    Lookup { ttl, exact: false }
+}
+
+/// The number of the read that brought a secret, which is its value.
+fn number(delivery: &Delivery) -> usize {
+    let body: serde_json::Value = serde_json::from_slice(&delivery.body()).unwrap();
+    body["value"].as_str().unwrap().parse().unwrap()
 }
 
 fn key(name: &str) -> SecretKey {
     SecretKey::parse(name, None).unwrap()
 }
 
-fn version(name: &str, version: &str) -> SecretKey {
-    SecretKey::parse(name, Some(version)).unwrap()
+fn version(name: &str, number: usize) -> SecretKey {
+    SecretKey::parse(name, Some(&format!("{number:032x}"))).unwrap()
 }
 
 /// The answer, where it came from, and how long it took.
-async fn ask(cache: &Cache<Fake, usize>, key: &SecretKey) -> (Result<usize, VaultError>, Source, Duration) {
+async fn ask_for(cache: &Cache, key: &SecretKey, ttl: Duration) -> (Result<usize, VaultError>, Source, Duration) {
     let started = Instant::now();
-    let answer = cache.get(key).await;
-    (answer.result.map(|value| *value), answer.source, started.elapsed())
+    let found = cache.get(key, lookup(ttl)).await;
+    let result = found.result.map(|delivery| number(&delivery));
+    (result, found.source, started.elapsed())
+}
+
+async fn ask(cache: &Cache, key: &SecretKey) -> (Result<usize, VaultError>, Source, Duration) {
+    ask_for(cache, key, TTL).await
 }
 
 /// The answer and where it came from.
-async fn get(cache: &Cache<Fake, usize>, key: &SecretKey) -> (Result<usize, VaultError>, Source) {
+async fn get(cache: &Cache, key: &SecretKey) -> (Result<usize, VaultError>, Source) {
     let (result, source, _) = ask(cache, key).await;
     (result, source)
 }
 
 /// Asks, whatever the answer.
-async fn touch(cache: &Cache<Fake, usize>, key: &SecretKey) {
-    cache.get(key).await;
+async fn touch(cache: &Cache, key: &SecretKey) {
+    cache.get(key, lookup(TTL)).await;
 }
 
 async fn pass(seconds: u64) {
@@ -112,7 +131,7 @@ async fn a_caller_that_goes_away_does_not_cancel_the_fetch() {
     let vault = Fake::with_latency(LATENCY);
     let cache = cache(&vault);
     let a = key("a");
-    let gone = tokio::time::timeout(LATENCY / 2, cache.get(&a)).await;
+    let gone = tokio::time::timeout(LATENCY / 2, cache.get(&a, lookup(TTL))).await;
     assert!(gone.is_err());
     sleep(LATENCY).await;
     assert_eq!(get(&cache, &a).await, (Ok(1), Source::Hit));
@@ -123,11 +142,11 @@ async fn a_404_is_remembered_briefly() {
     let vault = Fake::default();
     let cache = cache(&vault);
     let a = key("a");
-    vault.behave(Behaviour::Fail(VaultError::NotFound));
-    assert_eq!(get(&cache, &a).await, (Err(VaultError::NotFound), Source::Miss));
+    vault.behave(Behaviour::Fail(NOT_FOUND));
+    assert_eq!(get(&cache, &a).await, (Err(NOT_FOUND), Source::Miss));
     vault.behave(Behaviour::Serve);
     pass(9).await;
-    assert_eq!(get(&cache, &a).await, (Err(VaultError::NotFound), Source::Hit));
+    assert_eq!(get(&cache, &a).await, (Err(NOT_FOUND), Source::Hit));
     pass(1).await;
     assert_eq!(get(&cache, &a).await, (Ok(2), Source::Miss));
 }
@@ -146,26 +165,7 @@ async fn a_copy_stands_in_for_a_vault_that_is_away_up_to_its_bound() {
         assert_eq!(get(&cache, &a).await, (Ok(1), Source::Stale));
         pass(1).await;
         let (result, _) = get(&cache, &a).await;
-        assert!(result.is_err_and(VaultError::is_transient));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn no_copy_stands_in_for_what_the_vault_has_withdrawn() {
-    for error in [VaultError::NotFound, VaultError::Disabled, VaultError::AccessDenied] {
-        let vault = Fake::default();
-        let cache = cache(&vault);
-        let a = key("a");
-        touch(&cache, &a).await;
-        vault.behave(Behaviour::Fail(error));
-        pass(300).await;
-        assert_eq!(get(&cache, &a).await.0, Err(error));
-        // The vault goes away after that: the copy does not come back.
-        vault.behave(Behaviour::Fail(UNAVAILABLE));
-        for _ in 0..40 {
-            pass(1).await;
-            assert!(get(&cache, &a).await.0.is_err(), "{error}");
-        }
+        assert!(result.is_err_and(VaultError::is_retryable));
     }
 }
 
@@ -177,101 +177,65 @@ async fn a_copy_stands_in_for_nothing_that_the_vault_has_said_of_the_secret() {
     for (error, stands_in) in [
         (UNAVAILABLE, true),
         (VaultError::Throttled { retry_after: None }, true),
-        (VaultError::NotFound, false),
+        (NOT_FOUND, false),
         (VaultError::Disabled, false),
         (VaultError::AccessDenied, false),
     ] {
-        let answer = cache.shared.stand_in(&a, error, Source::Miss);
+        let answer = cache
+            .shared
+            .state()
+            .stale_or_error(&a, error, Source::Miss, Instant::now());
         assert_eq!(answer.result.is_ok(), stands_in, "{error}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_withdrawal_reaches_as_far_as_the_vault_meant_it() {
-    use VaultError::{AccessDenied, Disabled, NotFound};
-    let keys = [key("a"), version("a", "1"), version("a", "2"), key("b")];
-    let [current, first, ..] = &keys;
-    // Which of the keys still have their copy.
-    for (withdrawn, error, left) in [
-        (current, NotFound, [false, false, false, true]),
-        (current, Disabled, [false, false, false, true]),
-        (current, AccessDenied, [false, false, false, true]),
-        (first, NotFound, [true, false, true, true]),
-        (first, Disabled, [true, false, true, true]),
-        (first, AccessDenied, [false, false, false, true]),
-    ] {
-        let vault = Fake::default();
-        let cache = cache(&vault);
-        for key in &keys {
-            touch(&cache, key).await;
-        }
-        vault.behave_for(withdrawn, Behaviour::Fail(error));
-        // The refresh ahead finds it out, while every copy is fresh.
-        pass(290).await;
-        touch(&cache, withdrawn).await;
-        sleep(LATENCY).await;
-        let copies: Vec<_> = keys.iter().map(|key| cache.shared.copies.get(key).is_some()).collect();
-        assert_eq!(copies, left, "{withdrawn:?} {error}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_value_from_before_a_withdrawal_is_fetched_again() {
-    let vault = Fake::with_latency(Duration::from_secs(1));
-    let cache = cache(&vault);
-    let (current, first) = (key("a"), version("a", "1"));
-    vault.behave_for(&current, Behaviour::Fail(VaultError::NotFound));
-    let late = async {
-        sleep(Duration::from_millis(500)).await;
-        ask(&cache, &first).await
-    };
-    // Read 2 of the version is under way when the name is found gone.
-    let (gone, late) = tokio::join!(ask(&cache, &current), late);
-    assert_eq!(gone.0, Err(VaultError::NotFound));
-    assert_eq!(late, (Ok(3), Source::Miss, Duration::from_secs(2)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_withdrawn_value_is_dropped_at_once() {
+async fn an_idle_cache_drops_what_nobody_may_get_within_a_minute() {
     let vault = Fake::default();
-    let cache = cache(&vault);
-    let a = key("a");
-    let held = Arc::downgrade(&cache.get(&a).await.result.unwrap());
+    let cache = cache_of(&vault, Duration::from_mins(1));
+    let held = Arc::downgrade(&cache.get(&key("a"), lookup(TTL)).await.result.unwrap());
+    pass(359).await;
     assert!(held.upgrade().is_some());
-    vault.behave(Behaviour::Fail(VaultError::NotFound));
-    pass(300).await;
-    assert!(get(&cache, &a).await.0.is_err());
+    pass(61).await;
+    assert!(held.upgrade().is_none());
+    // The sweep ends, and begins again with the next secret.
+    assert!(cache.shared.state().sweep.is_none());
+    let held = Arc::downgrade(&cache.get(&key("b"), lookup(TTL)).await.result.unwrap());
+    pass(420).await;
     assert!(held.upgrade().is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_copy_that_nobody_may_get_is_dropped_within_minutes() {
+async fn the_sweep_does_not_keep_a_cache_alive() {
     let vault = Fake::default();
-    let cache = cache_of(&vault, TTL, Duration::ZERO);
-    let held = Arc::downgrade(&cache.get(&key("a")).await.result.unwrap());
-    pass(301).await;
-    touch(&cache, &key("b")).await;
+    let cache = cache(&vault);
+    let held = Arc::downgrade(&cache.get(&key("a"), lookup(TTL)).await.result.unwrap());
+    drop(cache);
     assert!(held.upgrade().is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_ttl_every_request_asks_and_nothing_is_kept() {
     let vault = Fake::with_latency(LATENCY);
-    let cache = cache_of(&vault, Duration::ZERO, STALE);
+    let cache = cache(&vault);
     let a = key("a");
-    assert_eq!(get(&cache, &a).await, (Ok(1), Source::None));
-    assert_eq!(get(&cache, &a).await, (Ok(2), Source::None));
-    let shared = tokio::join!(get(&cache, &a), get(&cache, &a));
+    let get = async || {
+        let (result, source, _) = ask_for(&cache, &a, Duration::ZERO).await;
+        (result, source)
+    };
+    assert_eq!(get().await, (Ok(1), Source::None));
+    assert_eq!(get().await, (Ok(2), Source::None));
+    let shared = tokio::join!(get(), get());
     assert_eq!(shared, ((Ok(3), Source::None), (Ok(3), Source::None)));
-    for error in [UNAVAILABLE, VaultError::NotFound] {
+    for error in [UNAVAILABLE, NOT_FOUND] {
         vault.behave(Behaviour::Fail(error));
         for _ in 0..3 {
             let reads = vault.reads();
-            assert_eq!(get(&cache, &a).await, (Err(error), Source::None));
+            assert_eq!(get().await, (Err(error), Source::None));
             assert_eq!(vault.reads(), reads + 1);
         }
     }
-    cache.prefetch(vec![key("b").name]).await;
+    cache.prefetch(vec![(key("b").name, Duration::ZERO)]).await;
     assert_eq!(vault.reads(), 9);
 }
 
@@ -302,87 +266,73 @@ async fn nobody_waits_longer_than_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_vault_is_probed_and_not_asked_for_every_request() {
-    let vault = Fake::with_latency(LATENCY);
-    let cache = cache(&vault);
-    let a = key("a");
-    vault.behave(Behaviour::Fail(UNAVAILABLE));
-    let mut slow = 0;
-    for _ in 0..1200 {
-        let (result, _, waited) = ask(&cache, &a).await;
-        assert!(result.is_err_and(VaultError::is_transient));
-        slow += usize::from(!waited.is_zero());
-        sleep(Duration::from_millis(100)).await;
-    }
-    // 1 + 1 at once, then after 1, 2, 4, 8 s, then every 12 to 16 s of 120.
-    assert!((11..=16).contains(&vault.reads()), "{}", vault.reads());
-    assert_eq!(slow, vault.reads());
-    vault.behave(Behaviour::Serve);
-    pass(16).await;
-    assert!(get(&cache, &a).await.0.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
-async fn while_one_request_probes_the_others_are_answered_at_once() {
+async fn what_the_vault_would_refuse_is_not_asked_and_copies_are_served() {
     let vault = Fake::default();
     let cache = cache(&vault);
-    let a = key("a");
-    vault.behave(Behaviour::Hang);
-    for _ in 0..2 {
-        touch(&cache, &a).await;
-        pass(1).await;
-    }
-    let (probe, other) = tokio::join!(ask(&cache, &a), ask(&cache, &a));
-    assert_eq!(probe.2, TIMEOUT);
-    let wait = Some(Duration::from_secs(1));
-    assert_eq!(
-        other,
-        (
-            Err(VaultError::Unavailable { retry_after: wait }),
-            Source::Hit,
-            Duration::ZERO
-        )
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_vault_that_names_a_time_is_left_alone_for_it() {
-    let vault = Fake::default();
-    let cache = cache(&vault);
-    let a = key("a");
-    let throttled = |seconds| VaultError::Throttled {
-        retry_after: Some(Duration::from_secs(seconds)),
+    let (a, b) = (key("a"), key("b"));
+    touch(&cache, &a).await;
+    let throttled = VaultError::Throttled {
+        retry_after: Some(Duration::from_secs(7)),
     };
-    vault.behave(Behaviour::Fail(throttled(7)));
-    assert_eq!(get(&cache, &a).await, (Err(throttled(7)), Source::Miss));
-    vault.behave(Behaviour::Serve);
-    pass(3).await;
-    assert_eq!(get(&cache, &a).await, (Err(throttled(4)), Source::Hit));
-    pass(4).await;
+    vault.refuse(Some(throttled));
+    assert_eq!(ask(&cache, &b).await, (Err(throttled), Source::None, Duration::ZERO));
+    pass(290).await;
+    assert_eq!(ask(&cache, &a).await, (Ok(1), Source::Hit, Duration::ZERO));
+    pass(20).await;
+    assert_eq!(ask(&cache, &a).await, (Ok(1), Source::Stale, Duration::ZERO));
+    assert_eq!(vault.reads(), 1);
+    vault.refuse(None);
     assert_eq!(get(&cache, &a).await, (Ok(2), Source::Miss));
 }
 
 #[tokio::test(start_paused = true)]
-async fn made_up_names_are_read_within_a_budget() {
+async fn whoever_comes_while_the_vault_would_refuse_does_not_join_a_fetch() {
     let vault = Fake::default();
     let cache = cache(&vault);
-    assert!(get(&cache, &key("real")).await.0.is_ok());
-    vault.behave(Behaviour::Fail(VaultError::NotFound));
-    let mut refused = 0;
-    for n in 0..3000 {
-        let (result, _) = get(&cache, &version("real", &format!("made{n}"))).await;
-        let wait = Some(Duration::from_secs(1));
-        refused += usize::from(result == Err(VaultError::Unavailable { retry_after: wait }));
+    let a = key("a");
+    vault.behave(Behaviour::Hang);
+    let late = async {
+        pass(1).await;
+        vault.refuse(Some(UNAVAILABLE));
+        ask(&cache, &a).await
+    };
+    let (first, late) = tokio::join!(ask(&cache, &a), late);
+    assert_eq!(first.2, TIMEOUT);
+    assert_eq!(late, (Err(UNAVAILABLE), Source::None, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_vault_is_told_what_is_known_of_a_key() {
+    let vault = Fake::default();
+    let cache = cache(&vault);
+    let a = key("a");
+    for exact in [true, false] {
+        let ttl = Duration::ZERO;
+        assert!(cache.get(&a, Lookup { ttl, exact }).await.result.is_ok());
     }
-    assert_eq!((vault.reads(), refused), (100, 2901));
-    // A key that was good is outside the budget, and its copy is still there.
+    vault.behave(Behaviour::Fail(NOT_FOUND));
+    for _ in 0..2 {
+        assert!(cache.get(&key("b"), lookup(Duration::ZERO)).await.result.is_err());
+    }
+    let asked: Vec<_> = vault.asked().iter().map(|read| (read.known_good, read.exact)).collect();
+    assert_eq!(asked, [(false, true), (true, false), (false, false), (false, false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn made_up_names_do_not_push_copies_out() {
+    let vault = Fake::default();
+    let cache = cache(&vault);
+    touch(&cache, &key("real")).await;
+    vault.behave(Behaviour::Fail(NOT_FOUND));
+    for number in 0..3000 {
+        touch(&cache, &version("real", number)).await;
+    }
     assert_eq!(get(&cache, &key("real")).await, (Ok(1), Source::Hit));
     vault.behave(Behaviour::Serve);
-    pass(300).await;
-    for n in 0..3000 {
-        touch(&cache, &key(&format!("made-{n}"))).await;
+    for number in 0..3000 {
+        touch(&cache, &key(&format!("other-{number}"))).await;
     }
-    assert_eq!(get(&cache, &key("real")).await.1, Source::Miss);
+    assert_eq!(cache.shared.state().entries.len(), 1000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -394,47 +344,4 @@ async fn a_defect_in_a_fetch_does_not_block_its_key() {
     assert_eq!(get(&cache, &a).await.0, Err(UNAVAILABLE));
     vault.behave(Behaviour::Serve);
     assert_eq!(get(&cache, &a).await, (Ok(2), Source::Miss));
-}
-
-#[tokio::test(start_paused = true)]
-async fn prefetch_reads_one_and_then_a_few_at_a_time() {
-    let vault = Fake::with_latency(LATENCY);
-    let cache = cache(&vault);
-    let names: Vec<_> = (0..300).map(|n| key(&format!("s{n}")).name).collect();
-    cache.prefetch(names.clone()).await;
-    assert_eq!((vault.reads(), vault.most_in_flight()), (300, PREFETCHES));
-    let ended = vault.ended();
-    assert!(ended.iter().skip(1).all(|read| read.began >= ended[0].ended));
-    for name in names {
-        assert_eq!(get(&cache, &SecretKey { name, version: None }).await.1, Source::Hit);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn prefetch_gives_a_vault_that_is_away_one_try_of_ten_seconds() {
-    let vault = Fake::default();
-    vault.behave(Behaviour::Hang);
-    let cache = cache(&vault);
-    let started = Instant::now();
-    cache.prefetch(vec![key("a").name, key("b").name]).await;
-    let elapsed = started.elapsed();
-    assert_eq!(vault.reads(), 1);
-    assert!(
-        elapsed >= PREFETCH_TIMEOUT && elapsed <= PREFETCH_TIMEOUT + PREFETCH_JITTER,
-        "{elapsed:?}"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_caller_during_a_prefetch_waits_no_longer_than_any_other() {
-    let vault = Fake::default();
-    vault.behave(Behaviour::Hang);
-    let cache = cache(&vault);
-    let a = key("a");
-    let caller = async {
-        pass(1).await;
-        ask(&cache, &a).await
-    };
-    let ((), answer) = tokio::join!(cache.prefetch(vec![a.name.clone()]), caller);
-    assert_eq!(answer, (Err(UNAVAILABLE), Source::Miss, TIMEOUT));
 }

@@ -1,4 +1,4 @@
-//! Random interleavings of requests, time, failures and withdrawals, and what
+//! Random interleavings of requests, time, failures and revocations, and what
 //! may never happen in any of them.
 
 use proptest::collection::vec;
@@ -30,7 +30,7 @@ struct Given {
 }
 
 fn keys() -> [SecretKey; 4] {
-    [key("a"), version("a", "1"), version("a", "2"), key("b")]
+    [key("a"), version("a", 1), version("a", 2), key("b")]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
         Behaviour::Serve,
         Behaviour::Serve,
         Behaviour::Serve,
-        Behaviour::Fail(VaultError::NotFound),
+        Behaviour::Fail(NOT_FOUND),
         Behaviour::Fail(VaultError::Disabled),
         Behaviour::Fail(VaultError::AccessDenied),
         Behaviour::Fail(UNAVAILABLE),
@@ -63,7 +63,7 @@ fn run(ttl: Duration, stale: Duration, latency: u64, steps: &[Step]) -> (Vec<Giv
         .unwrap();
     runtime.block_on(async {
         let vault = Fake::with_latency(Duration::from_millis(latency));
-        let cache = cache_of(&vault, ttl, stale);
+        let cache = cache_of(&vault, stale);
         let keys = keys();
         let mut callers = JoinSet::new();
         for step in steps {
@@ -73,7 +73,11 @@ fn run(ttl: Duration, stale: Duration, latency: u64, steps: &[Step]) -> (Vec<Giv
                         let (cache, key) = (cache.clone(), keys[*index].clone());
                         callers.spawn(async move {
                             let asked = Instant::now();
-                            let result = cache.get(&key).await.result.map(|value| *value);
+                            let result = cache
+                                .get(&key, lookup(ttl))
+                                .await
+                                .result
+                                .map(|delivery| number(&delivery));
                             Given {
                                 key,
                                 asked,
@@ -97,10 +101,10 @@ fn run(ttl: Duration, stale: Duration, latency: u64, steps: &[Step]) -> (Vec<Giv
 }
 
 /// Whether `read` told the cache that values of `key` must not be served.
-fn withdraws(read: &fake::Read, key: &SecretKey) -> bool {
+fn revokes(read: &fake::Read, key: &SecretKey) -> bool {
     let whole_name = match read.outcome {
         Err(VaultError::AccessDenied) => true,
-        Err(VaultError::NotFound | VaultError::Disabled) => read.key.version.is_none(),
+        Err(VaultError::NotFound(_) | VaultError::Disabled) => read.key.version.is_none(),
         Ok(_) | Err(_) => return false,
     };
     read.key == *key || (whole_name && read.key.name == key.name)
@@ -131,10 +135,10 @@ proptest! {
             if ttl.is_zero() {
                 prop_assert!(read.ended >= answer.asked, "kept although nothing may be: {answer:?}");
             }
-            // Nothing is served once its withdrawal is known.
-            for withdrawal in reads.iter().filter(|later| withdraws(later, &answer.key)) {
-                let known_before = withdrawal.ended < answer.at && withdrawal.ended > read.began;
-                prop_assert!(!known_before, "served after its withdrawal: {answer:?} {read:?} {withdrawal:?}");
+            // Nothing is served once its revocation is known.
+            for revocation in reads.iter().filter(|later| revokes(later, &answer.key)) {
+                let known_before = revocation.ended < answer.at && revocation.ended > read.began;
+                prop_assert!(!known_before, "served after its revocation: {answer:?} {read:?} {revocation:?}");
             }
         }
     }

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub enum Target {
     /// The Key Vault data plane: authorised GETs, and for [`Fault::Hang`] and [`Fault::Reset`] any request.
     Vault,
+    /// The Key Vault's challenge: requests without a good token.
+    Challenge,
     /// The identity endpoint: every request.
     Token,
     /// Entra's metadata and keys: every request.

@@ -3,6 +3,7 @@
 //! Source: <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,7 +23,7 @@ use super::reply::{self, Next, ScriptedError, play};
 use super::state::{Shared, Token, record};
 
 /// How long a token lives, as long as a managed identity's.
-const TOKEN_LIFE_SECONDS: i64 = 24 * 60 * 60;
+const TOKEN_LIFE: Duration = Duration::from_hours(24);
 
 /// Answers one request to the identity endpoint.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Outcome {
@@ -104,13 +105,16 @@ fn token(shared: &Shared, head: &Parts) -> Response<Payload> {
 
 fn issue(shared: &Shared, resource: &str) -> Response<Payload> {
     let issued_at = now();
-    let expires = issued_at + TOKEN_LIFE_SECONDS;
+    let mut state = shared.lock();
+    let life = state.token_life.unwrap_or(TOKEN_LIFE).as_secs();
+    let expires = issued_at.saturating_add_unsigned(life);
     let bearer = bearer(&shared.names, resource, issued_at, expires);
-    shared.lock().tokens.push(Token {
+    state.tokens.push(Token {
         bearer: bearer.clone(),
         resource: resource.trim_end_matches('/').to_owned(),
         expires,
     });
+    drop(state);
     // The time is a string in this API version; SDKs refuse a number.
     let body = json!({
         "access_token": bearer,

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 use tokio::net::{TcpListener, TcpStream};
@@ -144,7 +145,7 @@ impl Emulator {
     /// Forgets all scripted faults; requests that already hang go on hanging.
     pub fn clear_faults(&self) {
         let mut state = self.shared.lock();
-        for target in [Target::Vault, Target::Token, Target::Authority] {
+        for target in [Target::Vault, Target::Challenge, Target::Token, Target::Authority] {
             state.faults(target).clear();
         }
     }
@@ -167,6 +168,16 @@ impl Emulator {
             .iter()
             .map(|token| token.bearer.clone())
             .collect()
+    }
+
+    /// From now on the vault refuses every token that was issued so far, expired or not.
+    pub fn revoke_tokens(&self) {
+        self.shared.lock().tokens.clear();
+    }
+
+    /// How long tokens live that are issued from now on; whole seconds.
+    pub fn set_token_life(&self, life: Duration) {
+        self.shared.lock().token_life = Some(life);
     }
 
     /// The last request that reached the vault, challenged and faulted ones included.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::HeaderValue;
 use http::request::Parts;
@@ -41,7 +42,10 @@ pub(crate) struct State {
     pub(crate) last_token_request: Option<Recorded>,
     pub(crate) last_authority_request: Option<Recorded>,
     pub(crate) issuer: Issuer,
+    /// How long tokens live from now on; `None` is as long as a managed identity's.
+    pub(crate) token_life: Option<Duration>,
     vault_faults: Script,
+    challenge_faults: Script,
     token_faults: Script,
     authority_faults: Script,
     in_flight: u64,
@@ -52,6 +56,7 @@ impl State {
     pub(crate) fn faults(&mut self, target: Target) -> &mut Script {
         match target {
             Target::Vault => &mut self.vault_faults,
+            Target::Challenge => &mut self.challenge_faults,
             Target::Token => &mut self.token_faults,
             Target::Authority => &mut self.authority_faults,
         }

@@ -46,7 +46,12 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> O
             Ok(()) if is_get && names_a_secret(&segments) => state.counters.gets += 1,
             Ok(()) => state.counters.others += 1,
         }
-        let fault = state.take_fault(Target::Vault, is_get && authorised.is_ok());
+        let fault = match &authorised {
+            Ok(()) => state.take_fault(Target::Vault, is_get),
+            Err(_) => state
+                .take_fault(Target::Challenge, true)
+                .or_else(|| state.take_fault(Target::Vault, false)),
+        };
         (authorised, fault)
     };
 
