@@ -1,11 +1,13 @@
 //! The text format.
 
+use std::cell::RefCell;
 use std::fmt::{self, Debug};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use time::UtcDateTime;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -21,13 +23,44 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        SystemTime.format_time(&mut line)?;
+        write_time(&mut line)?;
         write!(line, " {:>5}", event.metadata().level().as_str())?;
         let mut fields = Fields { line, written: Ok(()) };
         event.record(&mut fields);
         fields.written?;
         fields.line.write_char('\n')
     }
+}
+
+thread_local! {
+    /// The last second that this thread wrote, and its text: formatting a date
+    /// costs more than all the rest of a line.
+    static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+}
+
+/// Writes the time, in RFC 3339 with microseconds.
+fn write_time(line: &mut Writer<'_>) -> fmt::Result {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = now.as_secs();
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != seconds || text.is_empty() {
+            *second = seconds;
+            *text = second_text(seconds).ok_or(fmt::Error)?;
+        }
+        line.write_str(text)
+    })?;
+    write!(line, ".{:06}Z", now.subsec_micros())
+}
+
+/// `2026-01-31T23:59:59`.
+fn second_text(seconds: u64) -> Option<String> {
+    let time = UtcDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second) = time.as_hms();
+    let month = u8::from(month);
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+    ))
 }
 
 /// Writes fields in the order in which they come.
@@ -132,6 +165,19 @@ mod tests {
         let (time, rest) = line.split_once(' ').unwrap();
         assert!(time.ends_with('Z') && time.len() == 27, "{time}");
         assert_eq!(rest, " INFO request name=\"maps-key\" status=200 ms=0.5 id=a-b\n");
+    }
+
+    #[test]
+    fn a_second_is_its_date_and_time_in_utc() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00"),
+            (951_782_399, "2000-02-28T23:59:59"),
+            (951_782_400, "2000-02-29T00:00:00"),
+            (4_102_444_800, "2100-01-01T00:00:00"),
+        ] {
+            assert_eq!(second_text(seconds).as_deref(), Some(text));
+        }
+        assert_eq!(second_text(u64::MAX), None);
     }
 
     #[test]

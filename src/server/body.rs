@@ -17,9 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// arrive within 1 s, or breaks off: its connection cannot carry another
 /// request.
 pub(super) async fn discard<B: Body<Data = Bytes> + Unpin>(body: B) -> bool {
-    if body.is_end_stream() {
-        return true;
-    }
     // Known to be too long: not asking for it also spares a client that waits
     // for "100 Continue" from sending it.
     if body.size_hint().lower() > MAX_BODY {

@@ -10,7 +10,7 @@ use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
 use http_body_util::Empty;
 use hyper::Request;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -51,6 +51,7 @@ where
         .serve_connection(TokioIo::new(io), answer);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = activity.closing() => {
             connection.as_mut().graceful_shutdown();
@@ -75,8 +76,12 @@ where
         activity.mark_unread_body();
         return Ok(closing(status(StatusCode::BAD_REQUEST)));
     }
-    let responding = catch_panic(async move { service.call(request).await });
-    let (response, is_read) = tokio::join!(responding, body::discard(body));
+    let mut responding = pin!(catch_panic(async move { service.call(request).await }));
+    let (response, is_read) = if body.is_end_stream() {
+        (responding.await, true)
+    } else {
+        tokio::join!(responding.as_mut(), body::discard(body))
+    };
     let response = match response {
         Some(Ok(response)) => response,
         None => {
