@@ -120,8 +120,9 @@ impl KeyVault {
 
     /// Makes one try when it is its turn.
     async fn try_once(&self, key: &SecretKey, deadline: Instant, request: Try) -> Result<Bundle, Failed> {
-        let client = self.client(deadline).await?;
+        // First, so that the token is on its way while the client is built.
         self.supplier.prepare();
+        let client = self.client(deadline).await?;
         let turn = self.challenge(deadline).await?;
         // Once the challenge is known, the token is waited for without a
         // permit; before that, the two go side by side.
@@ -179,13 +180,7 @@ impl KeyVault {
 
     async fn token(&self, deadline: Instant) -> Result<Token, Failure> {
         let token = self.supplier.token(&self.supplier.scope(), deadline).await;
-        token.map_err(|NoToken { cause, retry_after }| {
-            let failure = Failure::new(Cause::Token(cause));
-            match retry_after {
-                Some(wait) => failure.with_retry_after(wait),
-                None => failure,
-            }
-        })
+        token.map_err(Failure::from)
     }
 
     /// What a try met that had no answer by its deadline.
@@ -232,7 +227,9 @@ impl Vault for KeyVault {
     }
 
     fn refusal(&self) -> Option<VaultError> {
-        self.pace.refusal().map(|failure| failure.error())
+        let no_token = || self.supplier.refusal(self.options.timeout).map(Failure::from);
+        let refusal = self.pace.refusal().or_else(no_token)?;
+        Some(refusal.error())
     }
 }
 
@@ -255,6 +252,16 @@ enum Failed {
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         Self::Other(failure)
+    }
+}
+
+impl From<NoToken> for Failure {
+    fn from(NoToken { cause, retry_after }: NoToken) -> Self {
+        let failure = Self::new(Cause::Token(cause));
+        match retry_after {
+            Some(wait) => failure.with_retry_after(wait),
+            None => failure,
+        }
     }
 }
 
