@@ -288,7 +288,21 @@ fn jittered(backoff: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
+    use crate::vault::{Identity, RequiredTag};
+
+    fn vault(required_tag: Option<RequiredTag>) -> KeyVault {
+        KeyVault::new(Options {
+            url: "https://kv.vault.azure.net/".to_owned(),
+            loopback: false,
+            identity: Identity::DeveloperTools,
+            timeout: Duration::from_secs(5),
+            required_tag,
+            has_exact_names: true,
+        })
+    }
 
     #[test]
     fn jitter_takes_at_most_half_of_a_wait_away() {
@@ -296,6 +310,66 @@ mod tests {
         for _ in 0..1000 {
             let wait = jittered(backoff);
             assert!(wait >= backoff / 2 && wait <= backoff, "{wait:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_was_given_little_time_says_nothing_about_the_vault() {
+        let vault = vault(None);
+        let began = Instant::now();
+        let timeout = Err(Failure::new(Cause::Timeout));
+        advance(Duration::from_millis(2499)).await;
+        assert_eq!(vault.verdict(&timeout, began), Verdict::Unknown);
+        let broken = Err(Failure::new(Cause::Connection));
+        assert_eq!(vault.verdict(&broken, began), Verdict::Fails);
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(vault.verdict(&timeout, began), Verdict::Fails);
+    }
+
+    #[tokio::test]
+    async fn a_try_without_a_token_is_not_the_vaults_fault() {
+        let vault = vault(None);
+        assert_eq!(*vault.timed_out().cause(), Cause::Timeout);
+        vault.is_challenged.send_replace(true);
+        assert_eq!(*vault.timed_out().cause(), Cause::Token(TokenError::Timeout));
+    }
+
+    #[tokio::test]
+    async fn with_a_required_tag_a_disabled_secret_is_absent() {
+        let tag = RequiredTag {
+            name: "web".to_owned(),
+            value: None,
+        };
+        let disabled = Failure::new(Cause::Disabled);
+        assert_eq!(vault(None).error(&disabled), VaultError::Disabled);
+        let missing = VaultError::NotFound(Absence::MissingTag);
+        assert_eq!(vault(Some(tag)).error(&disabled), missing);
+    }
+
+    #[tokio::test]
+    async fn only_what_may_be_made_up_is_refused_when_the_budget_is_spent() {
+        let unversioned = SecretKey::parse("a", None).unwrap();
+        let versioned = SecretKey::parse("a", Some(&"0".repeat(32))).unwrap();
+        for (key, exact, known_good, budget, is_guess) in [
+            (&unversioned, true, false, Charge::OrWait, false),
+            (&unversioned, true, true, Charge::Free, false),
+            (&unversioned, false, false, Charge::OrRefuse, true),
+            (&unversioned, false, true, Charge::Free, true),
+            (&versioned, true, false, Charge::OrRefuse, true),
+            (&versioned, true, true, Charge::Free, false),
+            (&versioned, false, true, Charge::Free, true),
+        ] {
+            let read = Read {
+                deadline: Instant::now(),
+                known_good,
+                exact,
+            };
+            let request = KeyVault::request(key, read, false);
+            assert_eq!(
+                (request.budget, request.is_guess),
+                (budget, is_guess),
+                "{key:?} {read:?}"
+            );
         }
     }
 }
