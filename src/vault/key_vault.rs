@@ -120,8 +120,9 @@ impl KeyVault {
 
     /// Makes one try when it is its turn.
     async fn try_once(&self, key: &SecretKey, deadline: Instant, request: Try) -> Result<Bundle, Failed> {
-        let client = self.client(deadline).await?;
+        // First, so that the token is on its way while the client is built.
         self.supplier.prepare();
+        let client = self.client(deadline).await?;
         let turn = self.challenge(deadline).await?;
         // Once the challenge is known, the token is waited for without a
         // permit; before that, the two go side by side.
@@ -179,13 +180,7 @@ impl KeyVault {
 
     async fn token(&self, deadline: Instant) -> Result<Token, Failure> {
         let token = self.supplier.token(&self.supplier.scope(), deadline).await;
-        token.map_err(|NoToken { cause, retry_after }| {
-            let failure = Failure::new(Cause::Token(cause));
-            match retry_after {
-                Some(wait) => failure.with_retry_after(wait),
-                None => failure,
-            }
-        })
+        token.map_err(Failure::from)
     }
 
     /// What a try met that had no answer by its deadline.
@@ -232,7 +227,9 @@ impl Vault for KeyVault {
     }
 
     fn refusal(&self) -> Option<VaultError> {
-        self.pace.refusal().map(|failure| failure.error())
+        let no_token = || self.supplier.refusal(self.options.timeout).map(Failure::from);
+        let refusal = self.pace.refusal().or_else(no_token)?;
+        Some(refusal.error())
     }
 }
 
@@ -255,6 +252,16 @@ enum Failed {
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         Self::Other(failure)
+    }
+}
+
+impl From<NoToken> for Failure {
+    fn from(NoToken { cause, retry_after }: NoToken) -> Self {
+        let failure = Self::new(Cause::Token(cause));
+        match retry_after {
+            Some(wait) => failure.with_retry_after(wait),
+            None => failure,
+        }
     }
 }
 
@@ -281,7 +288,21 @@ fn jittered(backoff: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
+    use crate::vault::{Identity, RequiredTag};
+
+    fn vault(required_tag: Option<RequiredTag>) -> KeyVault {
+        KeyVault::new(Options {
+            url: "https://kv.vault.azure.net/".to_owned(),
+            loopback: false,
+            identity: Identity::DeveloperTools,
+            timeout: Duration::from_secs(5),
+            required_tag,
+            has_exact_names: true,
+        })
+    }
 
     #[test]
     fn jitter_takes_at_most_half_of_a_wait_away() {
@@ -289,6 +310,66 @@ mod tests {
         for _ in 0..1000 {
             let wait = jittered(backoff);
             assert!(wait >= backoff / 2 && wait <= backoff, "{wait:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_was_given_little_time_says_nothing_about_the_vault() {
+        let vault = vault(None);
+        let began = Instant::now();
+        let timeout = Err(Failure::new(Cause::Timeout));
+        advance(Duration::from_millis(2499)).await;
+        assert_eq!(vault.verdict(&timeout, began), Verdict::Unknown);
+        let broken = Err(Failure::new(Cause::Connection));
+        assert_eq!(vault.verdict(&broken, began), Verdict::Fails);
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(vault.verdict(&timeout, began), Verdict::Fails);
+    }
+
+    #[tokio::test]
+    async fn a_try_without_a_token_is_not_the_vaults_fault() {
+        let vault = vault(None);
+        assert_eq!(*vault.timed_out().cause(), Cause::Timeout);
+        vault.is_challenged.send_replace(true);
+        assert_eq!(*vault.timed_out().cause(), Cause::Token(TokenError::Timeout));
+    }
+
+    #[tokio::test]
+    async fn with_a_required_tag_a_disabled_secret_is_absent() {
+        let tag = RequiredTag {
+            name: "web".to_owned(),
+            value: None,
+        };
+        let disabled = Failure::new(Cause::Disabled);
+        assert_eq!(vault(None).error(&disabled), VaultError::Disabled);
+        let missing = VaultError::NotFound(Absence::MissingTag);
+        assert_eq!(vault(Some(tag)).error(&disabled), missing);
+    }
+
+    #[tokio::test]
+    async fn only_what_may_be_made_up_is_refused_when_the_budget_is_spent() {
+        let unversioned = SecretKey::parse("a", None).unwrap();
+        let versioned = SecretKey::parse("a", Some(&"0".repeat(32))).unwrap();
+        for (key, exact, known_good, budget, is_guess) in [
+            (&unversioned, true, false, Charge::OrWait, false),
+            (&unversioned, true, true, Charge::Free, false),
+            (&unversioned, false, false, Charge::OrRefuse, true),
+            (&unversioned, false, true, Charge::Free, true),
+            (&versioned, true, false, Charge::OrRefuse, true),
+            (&versioned, true, true, Charge::Free, false),
+            (&versioned, false, true, Charge::Free, true),
+        ] {
+            let read = Read {
+                deadline: Instant::now(),
+                known_good,
+                exact,
+            };
+            let request = KeyVault::request(key, read, false);
+            assert_eq!(
+                (request.budget, request.is_guess),
+                (budget, is_guess),
+                "{key:?} {read:?}"
+            );
         }
     }
 }

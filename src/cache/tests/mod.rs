@@ -345,3 +345,19 @@ async fn a_defect_in_a_fetch_does_not_block_its_key() {
     vault.behave(Behaviour::Serve);
     assert_eq!(get(&cache, &a).await, (Ok(2), Source::Miss));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_defect_under_the_lock_does_not_end_the_cache() {
+    let vault = Fake::default();
+    let cache = cache(&vault);
+    let a = key("a");
+    touch(&cache, &a).await;
+    let shared = Arc::clone(&cache.shared);
+    let panicked = std::thread::spawn(move || {
+        let _state = shared.state();
+        panic!("told to")
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(get(&cache, &a).await, (Ok(1), Source::Hit));
+    assert_eq!(get(&cache, &key("b")).await, (Ok(2), Source::Miss));
+}

@@ -18,6 +18,8 @@ enum Step {
     /// The vault behaves otherwise, for one key or for all that have no
     /// behaviour of their own.
     Behave(Option<usize>, Behaviour),
+    /// The vault would refuse every read, or none any more.
+    Refuse(bool),
 }
 
 /// An answer, and when it was asked for and given.
@@ -50,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..4_usize, 1..4_usize).prop_map(|(key, callers)| Step::Ask(key, callers)),
         3 => select(vec![1, 100, 900, 1_000, 4_000, 8_000, 20_000]).prop_map(Step::Pass),
+        1 => any::<bool>().prop_map(Step::Refuse),
         2 => (proptest::option::of(0..4_usize), behaviours).prop_map(|(key, behaviour)| Step::Behave(key, behaviour)),
     ]
 }
@@ -91,6 +94,7 @@ fn run(ttl: Duration, stale: Duration, latency: u64, steps: &[Step]) -> (Vec<Giv
                 Step::Pass(milliseconds) => sleep(Duration::from_millis(*milliseconds)).await,
                 Step::Behave(Some(index), behaviour) => vault.behave_for(&keys[*index], *behaviour),
                 Step::Behave(None, behaviour) => vault.behave(*behaviour),
+                Step::Refuse(refuses) => vault.refuse(refuses.then_some(UNAVAILABLE)),
             }
         }
         let given = callers.join_all().await;

@@ -147,6 +147,16 @@ impl Supplier {
         self.shared.state.borrow().valid(Instant::now()).is_some()
     }
 
+    /// Why nobody who waits for less than `patience` would get a token now.
+    pub(super) fn refusal(&self, patience: Duration) -> Option<NoToken> {
+        let now = Instant::now();
+        let state = self.shared.state.borrow();
+        match state.valid(now) {
+            Some(_) => None,
+            None => state.no_try_before(now + patience, now),
+        }
+    }
+
     /// The token for `scope`.
     ///
     /// # Errors
@@ -252,11 +262,16 @@ impl State {
         {
             return Some(Ok(held.token.clone()));
         }
+        self.no_try_before(deadline, now).map(Err)
+    }
+
+    /// Why it is of no use to wait until `deadline`.
+    fn no_try_before(&self, deadline: Instant, now: Instant) -> Option<NoToken> {
         let failed = self.failed.as_ref().filter(|failed| failed.next_try >= deadline)?;
-        Some(Err(NoToken {
+        Some(NoToken {
             cause: failed.cause.clone(),
             retry_after: Some(failed.next_try.saturating_duration_since(now)),
-        }))
+        })
     }
 
     /// Asks for a token of `scope`; says whether that changes anything.

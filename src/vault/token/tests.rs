@@ -186,6 +186,8 @@ async fn failed_tries_are_1_s_apart_doubling_to_30() {
     // Who would have to wait past the deadline is told at once, and for how long.
     let none = supplier.token(SCOPE, Instant::now() + Duration::from_secs(5)).await;
     let none = none.expect_err("no token");
+    assert_eq!(supplier.refusal(Duration::from_secs(5)), Some(none.clone()));
+    assert_eq!(supplier.refusal(Duration::from_secs(31)), None);
     assert_eq!(none.cause, TokenError::Status(500));
     assert!(
         none.retry_after.is_some_and(|wait| wait > Duration::from_secs(5)),
