@@ -129,6 +129,48 @@ fn a_request() -> impl Strategy<Value = (Method, HeaderMap)> {
         })
 }
 
+/// Where the table's sections `allowed` and `refused` hold.
+const LIST: [&str; 5] = [
+    "https://app.contoso.com",
+    "https://*.contoso.com",
+    "https://shop.fabrikam.com:8443",
+    "http://localhost:*",
+    "https://[2001:db8::1]",
+];
+
+#[test]
+fn every_origin_of_the_table_is_allowed_or_refused_by_the_list() {
+    let patterns = LIST.map(|text| Pattern::parse(text).expect("a pattern"));
+    let origins = AllowedOrigins::Listed {
+        patterns: patterns.to_vec(),
+        credentials: false,
+    };
+    let policy = Policy::new(Options {
+        origins,
+        request_headers: Vec::new(),
+        exposed_headers: Vec::new(),
+        max_age: None,
+    });
+    let (mut section, mut count) = ("", 0);
+    for line in VECTORS.lines() {
+        section = line.strip_prefix("== ").unwrap_or(section);
+        let Some((_, origin)) = line.split_once('\t') else {
+            continue;
+        };
+        let Ok(value) = HeaderValue::from_bytes(origin.as_bytes()) else {
+            continue;
+        };
+        let headers = HeaderMap::from_iter([(http::header::ORIGIN, value)]);
+        let Decision::Actual(actual) = policy.decide(&Method::GET, &headers) else {
+            unreachable!("not a preflight")
+        };
+        let is_allowed = matches!(actual, cors::Actual::Allowed(_));
+        assert_eq!(is_allowed, section == "allowed", "{origin}");
+        count += 1;
+    }
+    assert!(count > 350, "{count} origins");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -10,7 +10,7 @@ use testkit::client::{Answer, Request};
 use tokio::time::timeout;
 
 use crate::page::FILES;
-use crate::{AUDIENCE, Demo, SCOPE};
+use crate::setup::{AUDIENCE, Demo, SCOPE};
 
 /// The handler bounds what a caller waits for by 5 s; an answer that takes longer is a failed check.
 const ANSWER_BOUND: Duration = Duration::from_secs(10);

@@ -9,7 +9,7 @@ use testkit::DEMO_ALLOWED_SECRETS;
 use testkit::handler::{Environment, Handler, Launch, ROOT, becomes_ready};
 use tokio::process::Command;
 
-use crate::{AUDIENCE, Demo, FRESH, SCOPE};
+use crate::setup::{AUDIENCE, Demo, FRESH, SCOPE};
 
 /// What the handler inherits. Everything else is left out: a setting, or something named nearly like one, that is meant
 /// for another program must not change what the demo shows.

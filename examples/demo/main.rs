@@ -13,6 +13,7 @@ mod check;
 mod handler;
 mod options;
 mod page;
+mod setup;
 mod vault;
 
 use std::io;
@@ -24,58 +25,8 @@ use tokio::task::JoinSet;
 
 use options::{Options, USAGE};
 use page::{Site, listen};
+use setup::{Demo, FRESH, NAMES, Places};
 use vault::Vault;
-
-/// What a token must be for, and what it must allow, with `--entra`.
-const AUDIENCE: &str = "api://keyvault-cors-demo";
-const SCOPE: &str = "secrets.read";
-/// What a token allows that allows nothing here.
-const OTHER_SCOPE: &str = "another.scope";
-
-/// Names to try, and what comes of them.
-const NAMES: [(&str, &str); 9] = [
-    ("maps-key", "200"),
-    ("telemetry-key", "200"),
-    ("expired-key", "403 SecretExpired"),
-    ("disabled-key", "403 SecretDisabled"),
-    ("tls-cert", "404, allowed but a certificate's private key"),
-    (
-        "database-password",
-        "404, in the vault but not in ALLOWED_SECRETS: the vault is not asked",
-    ),
-    (
-        "fresh-1",
-        "200, not in the handler's memory before: for the vault's troubles",
-    ),
-    ("fresh-2", "200, likewise"),
-    ("fresh-3", "200, likewise"),
-];
-
-/// Allowed as a prefix, and so not fetched at start: what the handler has in memory it goes on serving, and the vault's
-/// troubles would not show.
-const FRESH: &str = "fresh-";
-
-/// What the demo runs.
-struct Demo {
-    places: Places,
-    emulator: Emulator,
-    vault: Vault,
-}
-
-/// The addresses of a running demo.
-struct Places {
-    handler_port: u16,
-    allowed_origin: String,
-    refused_origin: String,
-    /// Whether callers have to sign in.
-    entra: bool,
-}
-
-impl Places {
-    fn api(&self) -> String {
-        format!("http://localhost:{}/api", self.handler_port)
-    }
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {

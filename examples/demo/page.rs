@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::{AUDIENCE, Demo, NAMES, OTHER_SCOPE, Places, SCOPE};
+use crate::setup::{AUDIENCE, Demo, NAMES, OTHER_SCOPE, Places, SCOPE};
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use testkit::{Emulator, Fault, Secret, Target, Times};
 use serde_json::json;
+use testkit::{Emulator, Fault, Secret, Target, Times};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 

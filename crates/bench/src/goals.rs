@@ -1,10 +1,10 @@
 //! The goals, and whether they are met. A goal that is missed is a result, not a failure.
 
-use crate::COLD_CALLERS;
-use crate::http::Scenario::Hit;
 use crate::peer::{Bench, Peer};
 use crate::process;
 use crate::results::{HANDLER, NGINX, Results, milliseconds};
+use crate::scenario::Scenario::Hit;
+use crate::sizes::COLD_CALLERS;
 use crate::startup::FirstSecret;
 
 /// A row: what should be, what was, and whether that is so.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::http::{PATH, Scenario};
 use crate::peer::{Bench, Log, Peer, Server};
 use crate::process;
+use crate::scenario::{PATH, Scenario};
 
 /// Connections that wrk keeps busy: enough to saturate one core, and fewer than a host opens.
 pub(crate) const CONNECTIONS: u32 = 64;

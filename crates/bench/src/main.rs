@@ -1,6 +1,6 @@
 //! The handler side by side with what users would pick instead. `scripts/bench` builds and runs it.
 //!
-//! In reading order: `http`, what is asked; `peer` and `nginx`, how each server is started; `process`, what the system
+//! In reading order: `scenario`, what is asked, and `sizes`, how much; `peer` and `nginx`, how each server is started; `process`, what the system
 //! says about it; `startup` and `load`, the measurements; `results`, what was found; `goals`, `micro`, `machine` and
 //! `report`, the document that comes of it.
 //!
@@ -16,7 +16,6 @@
 )]
 
 mod goals;
-mod http;
 mod load;
 mod machine;
 mod micro;
@@ -25,6 +24,8 @@ mod peer;
 mod process;
 mod report;
 mod results;
+mod scenario;
+mod sizes;
 mod startup;
 
 use std::fs;
@@ -32,50 +33,22 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use testkit::client::Answer;
 use testkit::{Emulator, Secret};
 
-use crate::http::{Answer, ORIGIN, Scenario};
 use crate::load::Running;
-use crate::peer::{Answers, Bench, LOAD_CORE, Log, Peer};
+use crate::peer::{Bench, LOAD_CORE, Log, Peer, Server};
 use crate::results::{Memory, Results};
+use crate::scenario::{Answers, ORIGIN, Scenario};
+use crate::sizes::{COLD_CALLERS, FULL, QUICK, Sizes};
 
-/// Callers that ask a fresh process at once.
-const COLD_CALLERS: usize = 1000;
 /// What has to be in memory, and nowhere in a log.
 const VALUE: &str = "benchmark-maps-key-5f1d3c";
-
-/// How much is measured.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
-    /// Rounds under load.
-    pub(crate) rounds: usize,
-    /// Seconds of one peer and scenario in one round.
-    pub(crate) seconds: u64,
-    /// Starts of each peer.
-    pub(crate) starts: usize,
-    /// Requests before memory is read again.
-    pub(crate) requests: u64,
-}
-
-const FULL: Plan = Plan {
-    rounds: 7,
-    seconds: 5,
-    starts: 31,
-    requests: 1_000_000,
-};
-/// Shows that everything works; its figures say little.
-const QUICK: Plan = Plan {
-    rounds: 1,
-    seconds: 1,
-    starts: 3,
-    requests: 10_000,
-};
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let (plan, document) = match arguments.as_slice() {
+    let (sizes, document) = match arguments.as_slice() {
         ["--quick"] => (QUICK, None),
         ["--write", document] => (FULL, Some(PathBuf::from(document))),
         _ => panic!("usage: peers --quick | --write DOCUMENT"),
@@ -97,14 +70,15 @@ fn main() {
             .unwrap(),
         built: std::env::current_exe().unwrap().parent().unwrap().to_owned(),
         answers: None,
+        runtime,
     };
     bench
         .emulator
         .put("maps-key", Secret::new(VALUE).content_type("text/plain"));
     bench.answers = Some(learn(&bench));
 
-    let results = measure(&bench, plan);
-    let text = report::document(&bench, plan, &results);
+    let results = measure(&bench, sizes);
+    let text = report::document(&bench, sizes, &results);
     println!("{text}");
     if let Some(document) = document {
         fs::write(document, text).unwrap();
@@ -117,7 +91,7 @@ fn learn(bench: &Bench) -> Answers {
     let mut server = bench.start(peer, true);
     server.become_ready();
     server.become_prefetched();
-    let answer = |scenario| verified(peer, server.port, scenario);
+    let answer = |scenario| verified(&server, peer, scenario);
     Answers {
         hit: answer(Scenario::Hit),
         preflight: answer(Scenario::Preflight),
@@ -126,31 +100,24 @@ fn learn(bench: &Bench) -> Answers {
 }
 
 /// Asks, and checks that the answer is what the scenario is about.
-fn verified(peer: Peer, port: u16, scenario: Scenario) -> Answer {
-    let answer = http::ask(port, scenario).unwrap();
+fn verified(server: &Server, peer: Peer, scenario: Scenario) -> Answer {
+    let answer = server.ask(scenario);
     let who = format!("{}, {}", peer.name(), scenario.name());
     assert_eq!(answer.status, scenario.status(), "{who}");
-    let allowed = answer
-        .lasting_headers()
-        .find(|(name, _)| *name == "access-control-allow-origin");
+    let allowed = answer.header("access-control-allow-origin");
     let expected = (scenario != Scenario::Refused).then_some(ORIGIN);
-    assert_eq!(
-        allowed.map(|(_, origin)| origin),
-        expected,
-        "{who}: Access-Control-Allow-Origin"
-    );
+    assert_eq!(allowed, expected, "{who}: Access-Control-Allow-Origin");
     if scenario == Scenario::Hit {
-        let bundle: Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(bundle["value"], VALUE, "{who}");
+        assert_eq!(answer.json()["value"], VALUE, "{who}");
     }
     answer
 }
 
-fn measure(bench: &Bench, plan: Plan) -> Results {
+fn measure(bench: &Bench, sizes: Sizes) -> Results {
     let main_peers = || Peer::ALL.into_iter().filter(|peer| peer.is_main());
     let mut results = Results::default();
-    for round in 1..=plan.starts {
-        eprintln!("start {round} of {}", plan.starts);
+    for round in 1..=sizes.starts {
+        eprintln!("start {round} of {}", sizes.starts);
         for peer in main_peers() {
             results.first_answer.push((peer, startup::first_answer(bench, peer)));
             if peer.reads_vault() {
@@ -170,15 +137,15 @@ fn measure(bench: &Bench, plan: Plan) -> Results {
         .map(|running| process::memory(running.server.pid(), "VmRSS:"))
         .collect();
     bench.emulator.reset_counters();
-    results.lanes = load::interleave(bench, &mut running, plan.rounds, plan.seconds);
+    results.lanes = load::interleave(bench, &mut running, sizes.rounds, sizes.seconds);
     for (running, idle) in running
         .iter_mut()
         .zip(idle)
         .filter(|(running, _)| running.peer.is_main())
     {
         eprintln!("memory: {}", running.peer.name());
-        while running.requests < plan.requests {
-            running.load(bench, Scenario::Hit, plan.seconds);
+        while running.requests < sizes.requests {
+            running.load(bench, Scenario::Hit, sizes.seconds);
         }
         let pid = running.server.pid();
         let memory = Memory {
@@ -200,7 +167,7 @@ fn begin(bench: &Bench, peer: Peer) -> Running {
         server.become_prefetched();
     }
     for scenario in Scenario::ALL {
-        verified(peer, server.port, scenario);
+        verified(&server, peer, scenario);
     }
     // Whatever the start left to do in the background.
     thread::sleep(Duration::from_secs(1));

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::http::{Answer, ORIGIN, PATH};
-use crate::peer::Answers;
+use testkit::client::Answer;
+
+use crate::scenario::{Answers, ORIGIN, PATH, lasting_headers};
 
 /// One worker that keeps its connections, writes nowhere but below `folder`, and has the answers in its configuration:
 /// it cannot be asked to do less and still answer.
@@ -52,11 +53,7 @@ http {{
 
 /// That of the secret and of the refusal.
 fn content_type(answers: &Answers) -> String {
-    let of = |answer: &Answer| {
-        let mut headers = answer.lasting_headers();
-        let found = headers.find(|(name, _)| *name == "content-type");
-        found.map(|(_, value)| quoted(value)).unwrap()
-    };
+    let of = |answer: &Answer| quoted(answer.header("content-type").unwrap());
     let one = of(&answers.hit);
     assert_eq!(one, of(&answers.refused), "nginx has one for the location");
     one
@@ -64,16 +61,16 @@ fn content_type(answers: &Answers) -> String {
 
 fn answer(answer: &Answer) -> String {
     let mut text = String::new();
-    for (name, value) in answer.lasting_headers() {
-        match name {
+    for (name, value) in lasting_headers(answer) {
+        match name.as_str() {
             // Allowed for a location only, not below its `if`; nginx leaves it out of a 204.
             "content-type" => {}
             // A fresh random id for each request, as the handler makes one.
             "x-ms-request-id" => writeln!(text, "add_header {name} $request_id always;").unwrap(),
-            _ => writeln!(text, "add_header {name} {} always;", quoted(value)).unwrap(),
+            _ => writeln!(text, "add_header {name} {} always;", quoted(&value)).unwrap(),
         }
     }
-    match answer.body.as_str() {
+    match answer.text().as_str() {
         "" => writeln!(text, "return {};", answer.status).unwrap(),
         body => writeln!(text, "return {} {};", answer.status, quoted(body)).unwrap(),
     }

@@ -15,9 +15,11 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::json;
 use tempfile::TempDir;
 use testkit::Emulator;
+use testkit::client::{Answer, Request};
+use tokio::runtime::{Handle, Runtime};
 
-use crate::http::{self, Answer, ORIGIN};
 use crate::nginx;
+use crate::scenario::{Answers, ORIGIN, Scenario, to_json};
 
 /// The core that servers have to themselves.
 pub(crate) const SERVER_CORE: usize = 0;
@@ -85,14 +87,6 @@ impl Peer {
     }
 }
 
-/// What the handler was seen to answer, for the peers that answer from their configuration.
-#[derive(Clone, Debug)]
-pub(crate) struct Answers {
-    pub(crate) hit: Answer,
-    pub(crate) preflight: Answer,
-    pub(crate) refused: Answer,
-}
-
 /// What servers are started from and with.
 pub(crate) struct Bench {
     pub(crate) emulator: Emulator,
@@ -102,6 +96,8 @@ pub(crate) struct Bench {
     /// Where cargo put the handler and this program.
     pub(crate) built: PathBuf,
     pub(crate) answers: Option<Answers>,
+    /// What the emulator and the clients run on.
+    pub(crate) runtime: Runtime,
 }
 
 impl Bench {
@@ -151,6 +147,7 @@ impl Bench {
             port,
             started,
             log,
+            runtime: self.runtime.handle().clone(),
         }
     }
 
@@ -173,9 +170,9 @@ impl Bench {
     fn bare_warp_command(&self, port: u16) -> Command {
         let answers = self.answers.as_ref().unwrap();
         let text = json!({
-            "hit": answers.hit.to_json(),
-            "preflight": answers.preflight.to_json(),
-            "refused": answers.refused.to_json(),
+            "hit": to_json(&answers.hit),
+            "preflight": to_json(&answers.preflight),
+            "refused": to_json(&answers.refused),
         });
         let file = self.folder.path().join("answers.json");
         fs::write(&file, text.to_string()).unwrap();
@@ -292,6 +289,7 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) started: Instant,
     log: Drained,
+    pub(crate) runtime: Handle,
 }
 
 impl Server {
@@ -304,11 +302,16 @@ impl Server {
         self.log.bytes.load(Ordering::Relaxed)
     }
 
+    /// Asks as `scenario` does.
+    pub(crate) fn ask(&self, scenario: Scenario) -> Answer {
+        self.runtime.block_on(scenario.request().send(self.port))
+    }
+
     /// Waits until it answers `GET /`. Connecting is tried without a pause: a pause would be measured too.
     pub(crate) fn become_ready(&mut self) {
-        let stream = loop {
-            if let Ok(stream) = http::connect(self.port) {
-                break stream;
+        let answer = loop {
+            if let Ok(answer) = self.runtime.block_on(Request::get("/").try_send(self.port)) {
+                break answer;
             }
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("it ended before it was ready: {status}");
@@ -318,7 +321,6 @@ impl Server {
                 "it did not listen within {DEADLINE:?}"
             );
         };
-        let answer = http::readiness(stream).unwrap();
         assert_eq!(answer.status, 200, "GET /");
     }
 

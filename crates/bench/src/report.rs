@@ -3,19 +3,19 @@
 use std::path::Path;
 
 use crate::goals::{self, megabytes};
-use crate::http::Scenario;
 use crate::load::{CONNECTIONS, Load};
 use crate::machine;
 use crate::micro;
 use crate::peer::{self, Bench, Peer};
 use crate::process;
 use crate::results::{HANDLER, NGINX, Results, median, milliseconds};
+use crate::scenario::Scenario;
+use crate::sizes::{COLD_CALLERS, Sizes};
 use crate::startup::VAULT_LATENCY;
-use crate::{COLD_CALLERS, Plan};
 
 const NONE: &str = "–";
 
-pub(crate) fn document(bench: &Bench, plan: Plan, results: &Results) -> String {
+pub(crate) fn document(bench: &Bench, sizes: Sizes, results: &Results) -> String {
     let parts = [
         introduction(),
         goal_table(bench, results),
@@ -25,7 +25,7 @@ pub(crate) fn document(bench: &Bench, plan: Plan, results: &Results) -> String {
         size_table(bench),
         in_process(&bench.built),
         machine_table(bench),
-        method(plan),
+        method(sizes),
     ];
     parts.join("\n")
 }
@@ -205,13 +205,13 @@ fn machine_table(bench: &Bench) -> String {
     )
 }
 
-fn method(plan: Plan) -> String {
-    let Plan {
+fn method(sizes: Sizes) -> String {
+    let Sizes {
         rounds,
         seconds,
         starts,
         requests,
-    } = plan;
+    } = sizes;
     let latency = VAULT_LATENCY.as_millis();
     format!(
         "## Method

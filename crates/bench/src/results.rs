@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::http::Scenario;
 use crate::load::{Lane, Load};
 use crate::peer::{Log, Peer};
+use crate::scenario::Scenario;
 use crate::startup::{FirstSecret, Prefetched};
 
 /// The peers that others are compared with.

@@ -1,12 +1,12 @@
 //! From the start of a process to its first answers, and what that asks of the vault.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
-use testkit::{Counters, Fault, Target, Times};
+use testkit::client::Answer;
+use testkit::{Counters, Fault, Target, Times, raw};
 
-use crate::http::{self, Answer, PATH, Scenario};
 use crate::peer::{Bench, Log, Peer, Server};
+use crate::scenario::{PATH, Scenario};
 
 /// How much later than it could the emulated vault answers, as does the identity endpoint.
 pub(crate) const VAULT_LATENCY: Duration = Duration::from_millis(20);
@@ -74,32 +74,42 @@ pub(crate) fn reads_for_cold_callers(bench: &Bench, peer: Peer, callers: usize) 
     let delayed = Delayed::by(bench, GATHERING_LATENCY);
     let mut server = bench.start(peer, false);
     server.become_ready();
-    let streams: Vec<_> = (0..callers).map(|_| http::connect(server.port).unwrap()).collect();
-    for mut stream in &streams {
-        let request = Scenario::Hit;
-        let text = http::text(request.method(), PATH, request.headers());
-        stream.write_all(text.as_bytes()).unwrap();
-    }
+    let request = text(Scenario::Hit);
+    let streams: Vec<_> = (0..callers)
+        .map(|_| server.runtime.block_on(raw::begin(server.port, request.as_bytes())))
+        .collect();
     assert_eq!(
         bench.emulator.counters().served,
         0,
         "the secret came before the last caller"
     );
     for stream in streams {
-        check(&Answer::read(stream).unwrap());
+        check(&server.runtime.block_on(raw::read(stream)).answer("GET"));
     }
     drop(delayed);
     bench.emulator.counters().gets
 }
 
 fn ask(server: &Server) {
-    check(&http::ask(server.port, Scenario::Hit).unwrap());
+    check(&server.ask(Scenario::Hit));
+}
+
+/// A request whose connection ends with its answer.
+fn text(scenario: Scenario) -> String {
+    let mut text = format!(
+        "{} {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
+        scenario.method()
+    );
+    for (name, value) in scenario.headers() {
+        text.extend([name, ": ", value, "\r\n"]);
+    }
+    text + "\r\n"
 }
 
 /// A secret, whatever its form.
 fn check(answer: &Answer) {
     assert_eq!(answer.status, 200);
-    assert!(answer.body.contains("\"value\""), "a body without a value");
+    assert!(answer.text().contains("\"value\""), "a body without a value");
 }
 
 fn trips(counters: Counters) -> u64 {

@@ -90,6 +90,14 @@ pub async fn write_and_close(port: u16, bytes: &[u8]) {
     stream.shutdown().await.unwrap();
 }
 
+/// Reads what comes until the other side closes.
+pub async fn read(mut stream: TcpStream) -> Raw {
+    let mut received = Vec::new();
+    let end = timeout(BOUND, stream.read_to_end(&mut received)).await;
+    end.expect("the connection was still open").unwrap();
+    Raw(received)
+}
+
 /// Opens a connection and writes the beginning of something; what is returned keeps it open.
 pub async fn begin(port: u16, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();

@@ -1,0 +1,56 @@
+//! What runs, where, and under which names.
+
+use testkit::Emulator;
+
+use crate::vault::Vault;
+
+/// What a token must be for, and what it must allow, with `--entra`.
+pub(crate) const AUDIENCE: &str = "api://keyvault-cors-demo";
+pub(crate) const SCOPE: &str = "secrets.read";
+/// What a token allows that allows nothing here.
+pub(crate) const OTHER_SCOPE: &str = "another.scope";
+
+/// Names to try, and what comes of them.
+pub(crate) const NAMES: [(&str, &str); 9] = [
+    ("maps-key", "200"),
+    ("telemetry-key", "200"),
+    ("expired-key", "403 SecretExpired"),
+    ("disabled-key", "403 SecretDisabled"),
+    ("tls-cert", "404, allowed but a certificate's private key"),
+    (
+        "database-password",
+        "404, in the vault but not in ALLOWED_SECRETS: the vault is not asked",
+    ),
+    (
+        "fresh-1",
+        "200, not in the handler's memory before: for the vault's troubles",
+    ),
+    ("fresh-2", "200, likewise"),
+    ("fresh-3", "200, likewise"),
+];
+
+/// Allowed as a prefix, and so not fetched at start: what the handler has in memory it goes on serving, and the vault's
+/// troubles would not show.
+pub(crate) const FRESH: &str = "fresh-";
+
+/// What the demo runs.
+pub(crate) struct Demo {
+    pub(crate) places: Places,
+    pub(crate) emulator: Emulator,
+    pub(crate) vault: Vault,
+}
+
+/// The addresses of a running demo.
+pub(crate) struct Places {
+    pub(crate) handler_port: u16,
+    pub(crate) allowed_origin: String,
+    pub(crate) refused_origin: String,
+    /// Whether callers have to sign in.
+    pub(crate) entra: bool,
+}
+
+impl Places {
+    pub(crate) fn api(&self) -> String {
+        format!("http://localhost:{}/api", self.handler_port)
+    }
+}
