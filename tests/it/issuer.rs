@@ -264,6 +264,36 @@ async fn an_empty_key_set_at_the_start_is_no_keys_at_all() {
 }
 
 #[tokio::test]
+async fn keys_that_cannot_be_read_or_have_the_same_id_spoil_no_other() {
+    let emulator = Emulator::start().await.unwrap();
+    let foreign =
+        json!({"kty": "RSA", "use": "sig", "kid": emulator.kid(), "n": emulator.foreign_key().n, "e": "AQAB"});
+    let of_another_issuer = json!({
+        "kty": "RSA", "use": "sig", "kid": "theirs", "n": emulator.public_key().n, "e": "AQAB",
+        "issuer": "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
+    });
+    emulator.publish_before_keys(vec![
+        json!("no key"),
+        json!({"kty": "RSA", "kid": 1}),
+        json!({"kty": "RSA", "kid": "short", "n": "AQAB", "e": "AQAB"}),
+        foreign,
+        of_another_issuer,
+    ]);
+    let rig = entra::rig_with(emulator, &[]).await;
+    must_serve("the issuer's own key", &rig.get_as(&rig.good_token()).await);
+
+    let claims = rig.emulator.user_claims(AUDIENCE, SCOPE);
+    let theirs = rig
+        .emulator
+        .sign(&json!({"typ": "JWT", "alg": "RS256", "kid": "theirs"}), &claims);
+    rig.must_challenge("a key of another issuer", &rig.get_as(&theirs).await);
+    let stderr = rig.handler.stop().await.stderr;
+    for cause in ["not a JSON Web Key", "shorter than 2,048 bits", "another issuer's"] {
+        assert!(stderr.contains(cause), "{cause}: {stderr}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_v1_document_does_not_disable_v2() {
     let emulator = Emulator::start().await.unwrap();
     emulator.without_v1();

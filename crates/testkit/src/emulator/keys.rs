@@ -163,35 +163,45 @@ fn certificate(key: &KeyPair) -> Result<Vec<u8>, rcgen::Error> {
 
 /// The keys that an issuer publishes; the last one signs.
 #[derive(Default)]
-pub(crate) struct KeySet(Vec<Arc<SigningKey>>);
+pub(crate) struct KeySet {
+    own: Vec<Arc<SigningKey>>,
+    /// Entries that stand before them, whatever they are.
+    before: Vec<Value>,
+}
 
 impl KeySet {
     /// The key that signs.
     pub(crate) fn current(&mut self) -> Arc<SigningKey> {
-        if let Some(key) = self.0.last() {
+        if let Some(key) = self.own.last() {
             return Arc::clone(key);
         }
         let key = SigningKey::first();
-        self.0.push(Arc::clone(&key));
+        self.own.push(Arc::clone(&key));
         key
     }
 
     /// Publishes one more key, which signs from now on.
     pub(crate) fn push(&mut self, key: Arc<SigningKey>) {
-        self.0.push(key);
+        self.own.push(key);
+    }
+
+    /// Publishes these entries before its own keys.
+    pub(crate) fn put_before(&mut self, entries: Vec<Value>) {
+        self.before = entries;
     }
 
     /// Publishes the current key alone.
     pub(crate) fn retain_current(&mut self) {
         let current = self.current();
-        self.0 = vec![current];
+        self.own = vec![current];
     }
 
     /// The document under `jwks_uri`, oldest key first.
     pub(crate) fn document(&mut self, issuer: Option<&str>) -> Value {
         // Makes sure that there is a key.
         self.current();
-        let keys: Vec<_> = self.0.iter().map(|key| key.jwk(issuer)).collect();
+        let own = self.own.iter().map(|key| key.jwk(issuer));
+        let keys: Vec<_> = self.before.iter().cloned().chain(own).collect();
         json!({ "keys": keys })
     }
 }

@@ -66,6 +66,11 @@ impl Emulator {
         self.shared.lock().issuer.jwks_uri = jwks_uri.map(str::to_owned);
     }
 
+    /// Puts these entries before its own keys, in both key sets.
+    pub fn publish_before_keys(&self, entries: Vec<Value>) {
+        self.shared.lock().issuer.keys.put_before(entries);
+    }
+
     /// Answers with key sets that are empty, or with its keys again.
     pub fn withhold_keys(&self, withheld: bool) {
         self.shared.lock().issuer.are_keys_withheld = withheld;
