@@ -254,17 +254,23 @@ async fn what_waits_holds_no_permit_and_is_refused_when_a_pause_begins() {
     for _ in 0..32 {
         held.push(pace.admit(reasonable()).await.expect("leave"));
     }
-    let waiting = tokio::spawn({
+    let wait = |request| {
         let pace = Arc::clone(&pace);
-        async move { pace.admit(reasonable()).await.map(drop) }
-    });
+        tokio::spawn(async move { pace.admit(request).await.map(drop) })
+    };
+    let (waiting, retrying) = (wait(reasonable()), wait(retry()));
     pass(1).await;
     for permit in held {
         permit.settle(Verdict::Throttles(Some(Duration::from_secs(3))));
     }
     let refused = waiting.await.unwrap().expect_err("a pause");
     assert_eq!(refused.error(), throttled(3));
+    // Whoever has met a failure already waits for its end instead.
+    let began = Instant::now();
+    assert!(retrying.await.unwrap().is_ok());
+    assert_eq!(began.elapsed(), Duration::from_secs(3));
 
+    make(&pace, Verdict::Throttles(Some(Duration::from_secs(3)))).await;
     let mut retries = JoinSet::new();
     for _ in 0..100 {
         let pace = Arc::clone(&pace);
