@@ -32,7 +32,7 @@ pub(super) struct State {
     /// Answers that were no secrets. Apart from the copies, so that made-up
     /// names cannot push those out.
     pub(super) failures: LruCache<SecretKey, Failure>,
-    /// Keys that were good once: the vault takes reads for them for reasonable.
+    /// Keys that were read once: reads for them are outside the vault's budget.
     pub(super) known_good: LruCache<SecretKey, ()>,
     pub(super) in_flight: HashMap<SecretKey, InFlight>,
     /// The task that drops expired copies, while there are any.

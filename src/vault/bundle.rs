@@ -6,10 +6,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::RequiredTag;
 use super::failure::{Cause, Failure};
+use super::http::zero;
 use crate::secret::{Attributes, Bundle, SecretValue, SecretVersion};
 
 /// The bundle as the vault writes it, as far as it is needed. Every field is
@@ -39,11 +40,7 @@ struct SecretAttributes {
 /// it must carry that one: tags are not kept.
 pub(super) fn read(body: Bytes, required_tag: Option<&RequiredTag>) -> Result<Bundle, Failure> {
     let parsed = serde_json::from_slice(&body);
-    // The buffer is the SDK's. It is ours alone by now, unless the HTTP client
-    // still holds a part of the read buffer that it was cut from.
-    if let Ok(mut buffer) = body.try_into_mut() {
-        buffer.zeroize();
-    }
+    zero(body);
     let bundle: SecretBundle = parsed.map_err(|_| Failure::new(Cause::Unreadable))?;
     // "managed" and "kid" mark the secret behind a certificate: its value is
     // the certificate's private key.

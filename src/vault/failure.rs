@@ -63,7 +63,7 @@ pub(super) enum Cause {
     },
 }
 
-/// What a try says about the vault as a whole.
+/// What a try shows about the vault as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It answers.
@@ -72,7 +72,7 @@ pub(super) enum Verdict {
     Fails,
     /// It throttles, and asks for this pause.
     Throttles(Option<Duration>),
-    /// Nothing: it was not asked, or not given the time.
+    /// Nothing: it was not asked, or had too little time.
     Unknown,
 }
 

@@ -5,12 +5,16 @@ use std::time::Duration;
 use azure_core::error::{Error, ErrorKind};
 use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Method, Request, RetryOptions, StatusCode};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes of an answer, at most: a value has 25 KB, and six times as many
 /// characters when every one is escaped.
 const MAX_ANSWER: usize = 1024 * 1024;
+
+/// Bytes to make room for when the vault does not say how many come.
+const USUAL_ANSWER: usize = 64 * 1024;
 
 /// An answer that is larger than any bundle or token.
 #[derive(Debug, Error)]
@@ -59,21 +63,26 @@ impl Bounded {
         let mut answer = sent.send().await.map_err(from_reqwest)?;
         let status = StatusCode::from(answer.status().as_u16());
         let headers = headers(answer.headers());
-        let mut body = Bytes::new();
+        // The SDK copies the body, so this one is zeroed when it is dropped.
+        // With room for all of it the buffer is never moved.
+        let expected = answer.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = Zeroizing::new(Vec::with_capacity(expected.unwrap_or(USUAL_ANSWER).min(MAX_ANSWER)));
         while let Some(chunk) = answer.chunk().await.map_err(from_reqwest)? {
             if body.len() + chunk.len() > MAX_ANSWER {
                 return Err(Error::with_error(ErrorKind::DataConversion, TooLarge, "too large"));
             }
-            body = if body.is_empty() { chunk } else { joined(body, &chunk) };
+            body.extend_from_slice(&chunk);
+            zero(chunk);
         }
-        Ok((status, headers, body))
+        Ok((status, headers, Bytes::from_owner(body)))
     }
 }
 
-fn joined(body: Bytes, chunk: &[u8]) -> Bytes {
-    let mut body = body.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&*shared));
-    body.extend_from_slice(chunk);
-    body.freeze()
+/// Zeroes bytes that held a secret, unless somebody still shares them.
+pub(super) fn zero(bytes: Bytes) {
+    if let Ok(mut bytes) = bytes.try_into_mut() {
+        bytes.zeroize();
+    }
 }
 
 fn from_reqwest(error: reqwest::Error) -> Error {

@@ -102,7 +102,7 @@ impl KeyVault {
         }
     }
 
-    /// What a try for `key` is to the pace.
+    /// How a try for `key` is paced.
     fn request(key: &SecretKey, read: Read, is_retry: bool) -> Try {
         let is_configured = read.exact && key.version.is_none();
         Try {
@@ -237,7 +237,7 @@ impl Vault for KeyVault {
 enum Challenge<'a> {
     /// It is known.
     Known,
-    /// The try elicits it, with leave to be the only one or without.
+    /// The try elicits it, as the only one when it holds the permit.
     Elicit(#[expect(dead_code, reason = "held until the try ends")] Option<SemaphorePermit<'a>>),
 }
 

@@ -103,7 +103,7 @@ impl Health {
         })
     }
 
-    /// Takes note of what a try said about the vault.
+    /// Records what a try showed about the vault.
     pub(super) fn settle(&mut self, admission: &mut Admission, verdict: Verdict, now: Instant) {
         admission.is_settled = true;
         match verdict {
@@ -145,7 +145,7 @@ impl Health {
         };
         let end = now + length;
         if self.pause.is_none_or(|pause| pause.end < end) {
-            warn!(seconds = length.as_secs(), "the vault throttles: it is left alone");
+            warn!(seconds = length.as_secs(), "the vault throttles: reads pause");
             self.pause = Some(Pause { began: now, end });
         }
     }

@@ -42,7 +42,7 @@ pub(super) struct Try {
     pub(super) is_retry: bool,
 }
 
-/// What a try is to the budget.
+/// How a try is charged to the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charge {
     /// Nothing: its key was good once.
@@ -66,7 +66,7 @@ struct State {
     health: Health,
 }
 
-/// Leave to make one try.
+/// Permission to make one try.
 pub(super) struct Permit<'a> {
     pace: &'a Pace,
     admission: Admission,
@@ -185,7 +185,7 @@ async fn acquire(semaphore: &Semaphore) -> SemaphorePermit<'_> {
 }
 
 impl Permit<'_> {
-    /// Takes note of what the try said about the vault.
+    /// Records what the try showed about the vault.
     pub(super) fn settle(mut self, verdict: Verdict) {
         let mut state = self.pace.state();
         state.health.settle(&mut self.admission, verdict, Instant::now());

@@ -35,7 +35,7 @@ fn retry() -> Try {
 
 /// Makes one try, which says this about the vault.
 async fn make(pace: &Pace, verdict: Verdict) {
-    pace.admit(reasonable()).await.expect("leave").settle(verdict);
+    pace.admit(reasonable()).await.expect("permission").settle(verdict);
 }
 
 async fn fail(pace: &Pace, times: u32) {
@@ -100,7 +100,7 @@ async fn tries_that_were_under_way_together_make_one_pause() {
     let pace = Pace::new(true);
     let mut under_way = Vec::new();
     for _ in 0..10 {
-        under_way.push(pace.admit(reasonable()).await.expect("leave"));
+        under_way.push(pace.admit(reasonable()).await.expect("permission"));
     }
     for permit in under_way {
         permit.settle(Verdict::Throttles(None));
@@ -114,7 +114,7 @@ async fn tries_that_were_under_way_together_make_one_pause() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_from_before_a_pause_does_not_end_it() {
     let pace = Pace::new(true);
-    let early = pace.admit(reasonable()).await.expect("leave");
+    let early = pace.admit(reasonable()).await.expect("permission");
     make(&pace, Verdict::Throttles(None)).await;
     early.settle(Verdict::Answers);
     assert_eq!(told(&pace), Some(throttled(1)));
@@ -252,19 +252,25 @@ async fn what_waits_holds_no_permit_and_is_refused_when_a_pause_begins() {
     let pace = Arc::new(Pace::new(true));
     let mut held = Vec::new();
     for _ in 0..32 {
-        held.push(pace.admit(reasonable()).await.expect("leave"));
+        held.push(pace.admit(reasonable()).await.expect("permission"));
     }
-    let waiting = tokio::spawn({
+    let wait = |request| {
         let pace = Arc::clone(&pace);
-        async move { pace.admit(reasonable()).await.map(drop) }
-    });
+        tokio::spawn(async move { pace.admit(request).await.map(drop) })
+    };
+    let (waiting, retrying) = (wait(reasonable()), wait(retry()));
     pass(1).await;
     for permit in held {
         permit.settle(Verdict::Throttles(Some(Duration::from_secs(3))));
     }
     let refused = waiting.await.unwrap().expect_err("a pause");
     assert_eq!(refused.error(), throttled(3));
+    // Whoever has met a failure already waits for its end instead.
+    let began = Instant::now();
+    assert!(retrying.await.unwrap().is_ok());
+    assert_eq!(began.elapsed(), Duration::from_secs(3));
 
+    make(&pace, Verdict::Throttles(Some(Duration::from_secs(3)))).await;
     let mut retries = JoinSet::new();
     for _ in 0..100 {
         let pace = Arc::clone(&pace);
@@ -280,7 +286,7 @@ async fn a_try_that_gets_no_permit_by_its_deadline_is_told_so() {
     let pace = Pace::new(true);
     let mut held = Vec::new();
     for _ in 0..32 {
-        held.push(pace.admit(reasonable()).await.expect("leave"));
+        held.push(pace.admit(reasonable()).await.expect("permission"));
     }
     let started = Instant::now();
     let busy = pace.admit(reasonable()).await.map(drop).expect_err("no permit");

@@ -184,8 +184,8 @@ impl Supplier {
         }
     }
 
-    /// Takes note that the vault refused `token`, and says whether there is or
-    /// will be another one to try.
+    /// Records that the vault refused `token`. True if another one is there or
+    /// on its way.
     pub(super) fn refuse(&self, token: &Token) -> bool {
         let now = Instant::now();
         let mut is_replaced = true;

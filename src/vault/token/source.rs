@@ -65,8 +65,8 @@ impl AzureSource {
 
     async fn ask_endpoint(&self, client_id: Option<&str>, scope: &str) -> Result<Fetched, TokenError> {
         let client = self.client.get_or_try_init(|| async {
-            // The endpoint is on this machine, speaks plain HTTP, and is asked
-            // with a secret header: no proxy has any business with it.
+            // No proxy: the endpoint is on this machine, speaks plain HTTP, and
+            // is asked with a secret header.
             let built = tokio::task::spawn_blocking(|| http::client(ENDPOINT_LIMIT, false)).await;
             built
                 .map_err(|_| TokenError::Defect)?
