@@ -5,9 +5,18 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Why there is no client, with the remedy.
+pub const NO_CLIENT: &str = "no trusted certificates could be loaded: SSL_CERT_FILE or SSL_CERT_DIR may name what is \
+                             missing or unreadable, or the system has none";
+
+/// Bytes to make room for when an answer does not say how many come.
+const USUAL_BODY: usize = 64 * 1024;
 
 /// What distinguishes one client from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +32,7 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OutboundError {
     /// The TLS client could not be built.
-    #[error("the TLS client could not be built; check SSL_CERT_FILE and the system's certificates")]
+    #[error("{NO_CLIENT}")]
     Client,
     /// The connection ended inside the body.
     #[error("the answer broke off")]
@@ -47,17 +56,29 @@ pub fn client(options: Options) -> Result<Client, OutboundError> {
     builder.build().map_err(|_| OutboundError::Client)
 }
 
-/// Reads a body of at most `max` bytes.
+/// Reads a body of at most `max` bytes, into a buffer that is zeroed when it is dropped: it may hold a secret or a token.
 ///
 /// # Errors
 /// [`OutboundError::TooLarge`] past `max`, [`OutboundError::Broken`] when the connection ends first.
-pub async fn read_body(mut response: Response, max: usize) -> Result<Vec<u8>, OutboundError> {
-    let mut body = Vec::new();
+pub async fn read_body(mut response: Response, max: usize) -> Result<Zeroizing<Vec<u8>>, OutboundError> {
+    // With room for all of it the buffer is never moved, so it leaves no copy behind.
+    let announced = response
+        .content_length()
+        .and_then(|length| usize::try_from(length).ok());
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(USUAL_BODY).min(max)));
     while let Some(chunk) = response.chunk().await.map_err(|_| OutboundError::Broken)? {
         if body.len() + chunk.len() > max {
             return Err(OutboundError::TooLarge);
         }
         body.extend_from_slice(&chunk);
+        zero(chunk);
     }
     Ok(body)
+}
+
+/// Zeroes bytes that held a secret, unless somebody still shares them.
+pub fn zero(bytes: Bytes) {
+    if let Ok(mut bytes) = bytes.try_into_mut() {
+        bytes.zeroize();
+    }
 }

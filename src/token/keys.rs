@@ -326,10 +326,7 @@ impl Keys {
         };
         let building = async move {
             let built = spawn_blocking(move || outbound::client(options)).await;
-            built
-                .ok()
-                .and_then(Result::ok)
-                .ok_or("the TLS client could not be built")
+            built.ok().and_then(Result::ok).ok_or(outbound::NO_CLIENT)
         };
         self.client.get_or_try_init(|| building).await
     }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::RequiredTag;
 use super::failure::{Cause, Failure};
-use super::http::zero;
+use crate::outbound::zero;
 use crate::secret::{Attributes, Bundle, SecretValue, SecretVersion};
 
 /// The bundle as the vault writes it, as far as it is needed. Every field is

@@ -18,8 +18,9 @@ use tokio::time::Instant;
 
 use super::Options;
 use super::failure::{Cause, Failure};
-use super::http::{self, Bounded, NO_CLIENT};
+use super::http::{self, Bounded};
 use super::token::{Supplier, Token, TokenError};
+use crate::outbound::{self, NO_CLIENT};
 use crate::secret::SecretKey;
 
 /// What a vault in the public cloud asks tokens for.
@@ -45,7 +46,10 @@ pub(super) fn build(
     is_challenged: watch::Sender<bool>,
 ) -> Result<SecretClient, Failure> {
     // A vault on this machine is a stand-in, and no proxy leads to it.
-    let client = http::client(options.timeout, !options.loopback);
+    let client = outbound::client(outbound::Options {
+        connect_timeout: options.timeout,
+        proxy: !options.loopback,
+    });
     let client = client.map_err(|_| Failure::new(Cause::Client(NO_CLIENT)))?;
     let mut client_options = http::client_options(Arc::new(Bounded(client)));
     client_options.per_try_policies.push(Arc::new(NoticeRefusal));

@@ -1,38 +1,21 @@
 //! The SDK's way to the network: no redirects, bounded answers.
 
-use std::time::Duration;
-
 use azure_core::error::{Error, ErrorKind};
 use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Method, Request, RetryOptions, StatusCode};
 use bytes::Bytes;
 use thiserror::Error;
-use zeroize::{Zeroize, Zeroizing};
+
+use crate::outbound::{self, OutboundError};
 
 /// Bytes of an answer, at most: a value has 25 KB, and six times as many
 /// characters when every one is escaped.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// Bytes to make room for when the vault does not say how many come.
-const USUAL_ANSWER: usize = 64 * 1024;
-
 /// An answer that is larger than any bundle or token.
 #[derive(Debug, Error)]
 #[error("the answer is too large")]
 pub(super) struct TooLarge;
-
-/// The TLS client could not be built.
-pub(super) const NO_CLIENT: &str = "no trusted certificates could be loaded: SSL_CERT_FILE or SSL_CERT_DIR may name \
-                                    what is missing or unreadable, or the system has none";
-
-/// Builds an HTTP client. This loads the system's certificates, which blocks
-/// for milliseconds.
-pub(super) fn client(connect_timeout: Duration, uses_proxy: bool) -> Result<reqwest::Client, reqwest::Error> {
-    let builder = reqwest::Client::builder()
-        .connect_timeout(connect_timeout)
-        .redirect(reqwest::redirect::Policy::none());
-    if uses_proxy { builder } else { builder.no_proxy() }.build()
-}
 
 /// Options of an SDK client.
 pub(super) fn client_options(transport: std::sync::Arc<dyn HttpClient>) -> ClientOptions {
@@ -60,28 +43,17 @@ impl Bounded {
         for (name, value) in request.headers().iter() {
             sent = sent.header(name.as_str(), value.as_str());
         }
-        let mut answer = sent.send().await.map_err(from_reqwest)?;
+        let answer = sent.send().await.map_err(from_reqwest)?;
         let status = StatusCode::from(answer.status().as_u16());
         let headers = headers(answer.headers());
         // The SDK copies the body, so this one is zeroed when it is dropped.
-        // With room for all of it the buffer is never moved.
-        let expected = answer.content_length().and_then(|length| usize::try_from(length).ok());
-        let mut body = Zeroizing::new(Vec::with_capacity(expected.unwrap_or(USUAL_ANSWER).min(MAX_ANSWER)));
-        while let Some(chunk) = answer.chunk().await.map_err(from_reqwest)? {
-            if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(Error::with_error(ErrorKind::DataConversion, TooLarge, "too large"));
-            }
-            body.extend_from_slice(&chunk);
-            zero(chunk);
-        }
+        let body = outbound::read_body(answer, MAX_ANSWER)
+            .await
+            .map_err(|error| match error {
+                OutboundError::TooLarge => Error::with_error(ErrorKind::DataConversion, TooLarge, "too large"),
+                OutboundError::Broken | OutboundError::Client => Error::with_error(ErrorKind::Io, error, "no answer"),
+            })?;
         Ok((status, headers, Bytes::from_owner(body)))
-    }
-}
-
-/// Zeroes bytes that held a secret, unless somebody still shares them.
-pub(super) fn zero(bytes: Bytes) {
-    if let Ok(mut bytes) = bytes.try_into_mut() {
-        bytes.zeroize();
     }
 }
 

@@ -74,7 +74,7 @@ const ROOMS: [Room; 16] = [
     },
     Room {
         module: "vault",
-        siblings: &["secret"],
+        siblings: &["outbound", "secret"],
         never: &["warp", "hyper"],
     },
     Room {

@@ -20,9 +20,10 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use super::TokenError;
+use crate::outbound::{self, NO_CLIENT};
 use crate::vault::Identity;
 use crate::vault::failure::causes;
-use crate::vault::http::{self, Bounded, NO_CLIENT};
+use crate::vault::http::{self, Bounded};
 
 /// Longest try at the identity endpoint.
 const ENDPOINT_LIMIT: Duration = Duration::from_secs(30);
@@ -67,7 +68,11 @@ impl AzureSource {
         let client = self.client.get_or_try_init(|| async {
             // No proxy: the endpoint is on this machine, speaks plain HTTP, and
             // is asked with a secret header.
-            let built = tokio::task::spawn_blocking(|| http::client(ENDPOINT_LIMIT, false)).await;
+            let options = outbound::Options {
+                connect_timeout: ENDPOINT_LIMIT,
+                proxy: false,
+            };
+            let built = tokio::task::spawn_blocking(move || outbound::client(options)).await;
             built
                 .map_err(|_| TokenError::Defect)?
                 .map_err(|_| TokenError::Client(NO_CLIENT))
