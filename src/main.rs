@@ -133,6 +133,7 @@ fn runtime(log: &log::Guard) -> io::Result<Runtime> {
 
 /// Serves until the process is to stop.
 async fn run(config: Config, refusals: Arc<RefusalLimiter>) -> io::Result<Stop> {
+    process::check_clock(SystemTime::now())?;
     let stop = process::stop()?;
     let port = config.port;
     let listener = server::listen(port)

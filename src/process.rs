@@ -1,10 +1,10 @@
-//! The process as the system sees it: core dumps, signals, its parent, its exit
-//! code.
+//! The process as the system sees it: core dumps, the clock, signals, its
+//! parent, its exit code.
 
 use std::future::Future;
 use std::io;
 use std::os::unix::process::parent_id;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rlimit::Resource;
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,6 +48,19 @@ pub fn forbid_core_dumps() -> io::Result<()> {
     Resource::CORE.set(0, hard)
 }
 
+/// Refuses a clock before 1970: neither a certificate nor a token can be checked
+/// by it, and the `Date` of an answer could not be written.
+///
+/// # Errors
+///
+/// When `now` is before 1970.
+pub fn check_clock(now: SystemTime) -> io::Result<()> {
+    if now < UNIX_EPOCH {
+        return Err(io::Error::other("the system's clock is before 1970"));
+    }
+    Ok(())
+}
+
 /// Takes over SIGTERM and SIGINT, and completes when the process is to stop.
 ///
 /// The parent is known by its id: the parent-death signal of Linux is sent when
@@ -84,5 +97,16 @@ pub fn stop() -> io::Result<impl Future<Output = Stop>> {
 async fn orphaned(parent: u32) {
     while parent_id() == parent {
         sleep(PARENT_CHECK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_1970_is_refused() {
+        assert!(check_clock(UNIX_EPOCH - Duration::from_secs(1)).is_err());
+        assert!(check_clock(UNIX_EPOCH).is_ok());
     }
 }

@@ -126,7 +126,7 @@ const ROOMS: [Room; 16] = [
     Room {
         module: "process",
         siblings: &[],
-        never: &["warp", "hyper", "http", "SystemTime", "Instant", "fs"],
+        never: &["warp", "hyper", "http", "Instant", "fs"],
     },
     Room {
         module: "check",
