@@ -10,7 +10,7 @@ use testkit::client::{Answer, Request};
 use tokio::time::timeout;
 
 use crate::page::FILES;
-use crate::setup::{AUDIENCE, Demo, SCOPE};
+use crate::setup::{AUDIENCE, Demo, Places, SCOPE};
 
 /// The handler bounds what a caller waits for by 5 s; an answer that takes longer is a failed check.
 const ANSWER_BOUND: Duration = Duration::from_secs(10);
@@ -31,18 +31,50 @@ struct Question<'a> {
 pub(crate) async fn check(demo: &Demo) -> io::Result<bool> {
     let Demo { places, emulator, .. } = demo;
     let (allowed, refused) = (places.allowed_origin.as_str(), places.refused_origin.as_str());
-    let code = "/error/code";
-    let inner = "/error/innererror/code";
     // Without Entra there is nothing to sign in to, and both are empty and not used.
     let sign_in = async |path| {
         let token = ask(Request::get(path), port_of(allowed)?).await?;
         Ok(String::from_utf8_lossy(&token.body).into_owned())
     };
-    let [good, other, forged] = [
+    let tokens = [
         sign_in("/token").await.map_err(io::Error::other::<String>)?,
         sign_in("/token?not-allowed").await.map_err(io::Error::other)?,
         emulator.foreign_token(&emulator.user_claims(AUDIENCE, SCOPE)),
     ];
+    let questions = questions(places, &tokens);
+    let usual = tokens.first().map(String::as_str).filter(|_| places.entra);
+    let mut all_passed = true;
+    for question in &questions {
+        let path = format!("/api/secrets/{}", question.name);
+        let request = read(&path, question.origin, question.caller.1);
+        let answer = ask(request, places.handler_port).await;
+        let verdict = answer.and_then(|answer| question.judge(&answer));
+        let Question {
+            name, origin, status, ..
+        } = question;
+        let caller = question.caller.0;
+        all_passed &= say(&format!("{name} from {origin}{caller}: {status}"), &verdict);
+    }
+    for origin in [allowed, refused] {
+        all_passed &= say(&format!("the page at {origin}"), &page(demo, origin).await);
+    }
+    for (state, name, status) in [
+        ("throttling", "fresh-1", 429),
+        ("down", "fresh-2", 503),
+        ("refusing", "fresh-3", 502),
+        ("down", "maps-key", 200),
+        ("healthy", "fresh-4", 404),
+    ] {
+        let verdict = control(demo, usual, state, name, status).await;
+        all_passed &= say(&format!("the vault {state}, {name}: {status}"), &verdict);
+    }
+    Ok(all_passed)
+}
+
+/// What is asked of the handler, with a token that is good, one for something else and one that is forged.
+fn questions<'a>(places: &'a Places, [good, other, forged]: &'a [String; 3]) -> Vec<Question<'a>> {
+    let (allowed, refused) = (places.allowed_origin.as_str(), places.refused_origin.as_str());
+    let (code, inner) = ("/error/code", "/error/innererror/code");
     let usual = if places.entra {
         (", signed in", Some(good.as_str()))
     } else {
@@ -84,32 +116,7 @@ pub(crate) async fn check(demo: &Demo) -> io::Result<bool> {
             });
         }
     }
-    let mut all_passed = true;
-    for question in &questions {
-        let path = format!("/api/secrets/{}", question.name);
-        let request = read(&path, question.origin, question.caller.1);
-        let answer = ask(request, places.handler_port).await;
-        let verdict = answer.and_then(|answer| question.judge(&answer));
-        let Question {
-            name, origin, status, ..
-        } = question;
-        let caller = question.caller.0;
-        all_passed &= say(&format!("{name} from {origin}{caller}: {status}"), &verdict);
-    }
-    for origin in [allowed, refused] {
-        all_passed &= say(&format!("the page at {origin}"), &page(demo, origin).await);
-    }
-    for (state, name, status) in [
-        ("throttling", "fresh-1", 429),
-        ("down", "fresh-2", 503),
-        ("refusing", "fresh-3", 502),
-        ("down", "maps-key", 200),
-        ("healthy", "fresh-4", 404),
-    ] {
-        let verdict = control(demo, usual.1, state, name, status).await;
-        all_passed &= say(&format!("the vault {state}, {name}: {status}"), &verdict);
-    }
-    Ok(all_passed)
+    questions
 }
 
 /// Whether the page is there and knows where the API is, and whether it offers what the demo says that it offers.

@@ -23,6 +23,7 @@ mod emulator;
 pub mod expect;
 pub mod functions_host;
 pub mod handler;
+mod output;
 mod port;
 pub mod raw;
 

@@ -24,12 +24,12 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{Write, stdin, stdout};
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use testkit::functions_host::{App, FunctionsHost, KEY, Mode, PlatformCors};
-use testkit::handler::{Environment, Handler};
+use testkit::handler::{Environment, Handler, ROOT};
 use testkit::{Emulator, Fault, ReservedPort, Secret, Target, Times, TlsFront};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -199,13 +199,8 @@ impl Lab {
                 json!({"port": port})
             }
             Command::Fault { target, fault, times } => {
-                let target = match target {
-                    To::Vault => Target::Vault,
-                    To::Token => Target::Token,
-                    To::Authority => Target::Authority,
-                };
                 let times = times.map_or(Times::Always, Times::Exactly);
-                self.emulator.script(target, fault.into(), times);
+                self.emulator.script(target.into(), fault.into(), times);
                 json!({})
             }
             Command::ClearFaults => {
@@ -231,21 +226,7 @@ impl Lab {
                 handler_port,
                 mode,
                 platform_cors,
-            } => {
-                let mode = match mode {
-                    How::Forwarding => Mode::Forwarding,
-                    How::Proxying => Mode::Proxying,
-                };
-                let platform_cors = platform_cors.map(|list| PlatformCors {
-                    origins: list.origins,
-                    credentials: list.credentials,
-                });
-                let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-                let host = FunctionsHost::start(App::read(&root)?, mode, handler_port, platform_cors).await?;
-                let port = host.port();
-                self.hosts.push(host);
-                json!({"port": port})
-            }
+            } => self.functions_host(handler_port, mode, platform_cors).await?,
             Command::TlsFront { port } => {
                 let front = self.emulator.tls_front(port).await?;
                 let port = front.port();
@@ -253,6 +234,36 @@ impl Lab {
                 json!({"port": port})
             }
         })
+    }
+
+    async fn functions_host(
+        &mut self,
+        handler_port: u16,
+        mode: How,
+        platform_cors: Option<Platform>,
+    ) -> Result<Value, Failure> {
+        let mode = match mode {
+            How::Forwarding => Mode::Forwarding,
+            How::Proxying => Mode::Proxying,
+        };
+        let platform_cors = platform_cors.map(|list| PlatformCors {
+            origins: list.origins,
+            credentials: list.credentials,
+        });
+        let host = FunctionsHost::start(App::read(Path::new(ROOT))?, mode, handler_port, platform_cors).await?;
+        let port = host.port();
+        self.hosts.push(host);
+        Ok(json!({"port": port}))
+    }
+}
+
+impl From<To> for Target {
+    fn from(to: To) -> Self {
+        match to {
+            To::Vault => Self::Vault,
+            To::Token => Self::Token,
+            To::Authority => Self::Authority,
+        }
     }
 }
 

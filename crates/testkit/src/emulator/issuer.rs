@@ -24,13 +24,13 @@ use super::state::{Shared, record};
 /// A document of the issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Document {
-    Metadata(Version),
-    Keys(Version),
+    Metadata(TokenVersion),
+    Keys(TokenVersion),
 }
 
 /// The form of the tokens that a document is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+pub(crate) enum TokenVersion {
     V1,
     V2,
 }
@@ -40,17 +40,17 @@ impl Document {
     fn named(path: &str) -> Option<(&str, Self)> {
         let (tenant, rest) = path.strip_prefix('/')?.split_once('/')?;
         let document = match rest {
-            ".well-known/openid-configuration" => Self::Metadata(Version::V1),
-            "v2.0/.well-known/openid-configuration" => Self::Metadata(Version::V2),
-            "discovery/keys" => Self::Keys(Version::V1),
-            "discovery/v2.0/keys" => Self::Keys(Version::V2),
+            ".well-known/openid-configuration" => Self::Metadata(TokenVersion::V1),
+            "v2.0/.well-known/openid-configuration" => Self::Metadata(TokenVersion::V2),
+            "discovery/keys" => Self::Keys(TokenVersion::V1),
+            "discovery/v2.0/keys" => Self::Keys(TokenVersion::V2),
             _ => return None,
         };
         Some((tenant, document))
     }
 }
 
-impl Version {
+impl TokenVersion {
     /// `iss` in tokens of this form.
     pub(crate) fn issuer(self, tenant: &str) -> String {
         match self {
@@ -100,7 +100,7 @@ fn document(shared: &Shared, head: &Parts) -> Response<Payload> {
     }
     let issuer = &mut shared.lock().issuer;
     match document {
-        Document::Metadata(Version::V1) if issuer.is_v1_missing => reply::json(StatusCode::NOT_FOUND, ""),
+        Document::Metadata(TokenVersion::V1) if issuer.is_v1_missing => reply::json(StatusCode::NOT_FOUND, ""),
         Document::Metadata(version) => {
             let body = metadata(names, version, issuer.jwks_uri.as_deref());
             reply::json(StatusCode::OK, body.to_string())
@@ -108,18 +108,18 @@ fn document(shared: &Shared, head: &Parts) -> Response<Payload> {
         Document::Keys(_) if issuer.are_keys_withheld => reply::json(StatusCode::OK, r#"{"keys":[]}"#),
         Document::Keys(version) => {
             // Only v2 sets say whose tokens a key signs.
-            let name = (version == Version::V2).then(|| version.issuer(&names.tenant));
+            let name = (version == TokenVersion::V2).then(|| version.issuer(&names.tenant));
             reply::json(StatusCode::OK, issuer.keys.document(name.as_deref()).to_string())
         }
     }
 }
 
 /// The members of Entra's metadata that a resource may look at.
-fn metadata(names: &Names, version: Version, jwks_uri: Option<&str>) -> Value {
+fn metadata(names: &Names, version: TokenVersion, jwks_uri: Option<&str>) -> Value {
     let authority = format!("{}/{}", names.authority, names.tenant);
     let (oauth2, keys) = match version {
-        Version::V1 => ("oauth2", "discovery/keys"),
-        Version::V2 => ("oauth2/v2.0", "discovery/v2.0/keys"),
+        TokenVersion::V1 => ("oauth2", "discovery/keys"),
+        TokenVersion::V2 => ("oauth2/v2.0", "discovery/v2.0/keys"),
     };
     let jwks_uri = jwks_uri.map_or_else(|| format!("{authority}/{keys}"), str::to_owned);
     json!({
@@ -168,13 +168,16 @@ mod tests {
     #[test]
     fn four_documents_and_nothing_else_are_the_issuers() {
         for (path, document) in [
-            ("/t/.well-known/openid-configuration", Document::Metadata(Version::V1)),
+            (
+                "/t/.well-known/openid-configuration",
+                Document::Metadata(TokenVersion::V1),
+            ),
             (
                 "/t/v2.0/.well-known/openid-configuration",
-                Document::Metadata(Version::V2),
+                Document::Metadata(TokenVersion::V2),
             ),
-            ("/t/discovery/keys", Document::Keys(Version::V1)),
-            ("/t/discovery/v2.0/keys", Document::Keys(Version::V2)),
+            ("/t/discovery/keys", Document::Keys(TokenVersion::V1)),
+            ("/t/discovery/v2.0/keys", Document::Keys(TokenVersion::V2)),
         ] {
             assert_eq!(Document::named(path), Some(("t", document)));
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::clock::now;
-use super::issuer::Version;
+use super::issuer::TokenVersion;
 use super::keys::{PublicKey, SigningKey, hmac_sha256};
 use super::names::{EMULATED_DAEMON, EMULATED_SPA};
 use super::run::Emulator;
@@ -25,12 +25,12 @@ impl Emulator {
 
     /// `iss` of v1 tokens.
     pub fn issuer_v1(&self) -> String {
-        Version::V1.issuer(self.tenant())
+        TokenVersion::V1.issuer(self.tenant())
     }
 
     /// `iss` of v2 tokens.
     pub fn issuer_v2(&self) -> String {
-        Version::V2.issuer(self.tenant())
+        TokenVersion::V2.issuer(self.tenant())
     }
 
     /// The object id of the user in minted tokens: a fresh GUID for each run.
