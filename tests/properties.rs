@@ -166,6 +166,9 @@ fn every_origin_of_the_table_is_allowed_or_refused_by_the_list() {
         };
         let is_allowed = matches!(actual, cors::Actual::Allowed(_));
         assert_eq!(is_allowed, section == "allowed", "{origin}");
+        let matches = Origin::parse(origin.as_bytes())
+            .is_ok_and(|origin| patterns.iter().any(|pattern| pattern.matches(&origin)));
+        assert_eq!(matches, is_allowed, "{origin}");
         count += 1;
     }
     assert!(count > 350, "{count} origins");
