@@ -3,6 +3,7 @@
 //!
 //! In reading order, each module one room:
 //!
+//! - [`az`]: command lines of the Azure CLI.
 //! - [`host`]: which hosts are this machine.
 //! - [`outbound`]: the one HTTP client.
 //! - [`secret`]: names, values and the bundle; text becomes a type here.
@@ -17,15 +18,13 @@
 //! - [`server`]: connections, limits, drain.
 //! - [`log`]: lines to the standard streams.
 //! - [`process`]: signals, the parent, the exit code.
-//! - [`command`] and [`check`]: the command line, and `handler check`.
 //!
-//! The binary `handler` ties them together.
+//! The binary `handler` has the command line (`cli`) and the wiring (`app`).
 
 pub mod access;
 pub mod api;
+pub mod az;
 pub mod cache;
-pub mod check;
-pub mod command;
 pub mod config;
 pub mod cors;
 pub mod deliver;

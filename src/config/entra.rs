@@ -1,102 +1,107 @@
-//! `ENTRA_*`: who must prove who they are, and how.
+//! `ENTRA_*`: who must prove who they are, and what they need.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use url::Url;
+use uuid::Uuid;
 
-use super::is_guid;
 use super::reader::{Reader, elements};
+use super::settings::{
+    ALLOWED_HEADERS, ENTRA_ALLOWED_CLIENTS, ENTRA_AUDIENCE, ENTRA_AUTHORITY_HOST, ENTRA_REQUIRED_ROLES,
+    ENTRA_REQUIRED_SCOPES, ENTRA_TENANT_ID, Fallback,
+};
+use super::{base_url, key_vault};
 use crate::access::Requirement;
-use crate::host;
-use crate::token;
+use crate::{host, token};
 
-const TENANT: &str = "ENTRA_TENANT_ID";
-const AUDIENCE: &str = "ENTRA_AUDIENCE";
-const SCOPES: &str = "ENTRA_REQUIRED_SCOPES";
-const ROLES: &str = "ENTRA_REQUIRED_ROLES";
-const CLIENTS: &str = "ENTRA_ALLOWED_CLIENTS";
-const AUTHORITY: &str = "ENTRA_AUTHORITY_HOST";
-const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
+const TENANT: &str = ENTRA_TENANT_ID.name;
+const AUDIENCE: &str = ENTRA_AUDIENCE.name;
+const SCOPES: &str = ENTRA_REQUIRED_SCOPES.name;
+const ROLES: &str = ENTRA_REQUIRED_ROLES.name;
+const CLIENTS: &str = ENTRA_ALLOWED_CLIENTS.name;
 
-/// Audiences of services whose tokens a caller may hold for other reasons: a
-/// token for Key Vault, Microsoft Graph or Resource Manager says nothing about
-/// this app, and must never be sent to it. Hosts of all clouds, and app ids.
-const NOT_OURS: [&str; 16] = [
-    "vault.azure.net",
-    "vault.azure.cn",
-    "vault.usgovcloudapi.net",
-    "vault.microsoftazure.de",
-    "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+/// Hosts of services whose tokens a caller may hold for other reasons, besides Key Vault's: such a token says nothing
+/// about this app, and must never be sent to it. Microsoft Graph, Azure AD Graph, and Resource Manager by its new and its
+/// old name, in the public cloud, US Government, China and Germany's former cloud.
+const OTHER_SERVICES: [&str; 17] = [
     "graph.microsoft.com",
     "graph.microsoft.us",
     "dod-graph.microsoft.us",
     "microsoftgraph.chinacloudapi.cn",
+    "graph.microsoft.de",
     "graph.windows.net",
-    "00000003-0000-0000-c000-000000000000",
+    "graph.microsoftazure.us",
+    "graph.chinacloudapi.cn",
+    "graph.cloudapi.de",
     "management.azure.com",
-    "management.core.windows.net",
     "management.usgovcloudapi.net",
     "management.chinacloudapi.cn",
+    "management.microsoftazure.de",
+    "management.core.windows.net",
+    "management.core.usgovcloudapi.net",
+    "management.core.chinacloudapi.cn",
+    "management.core.cloudapi.de",
+];
+/// The same services' app ids, which are one in every cloud: Key Vault, managed HSM, Microsoft Graph, Azure AD Graph,
+/// Resource Manager.
+const OTHER_APP_IDS: [&str; 5] = [
+    "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+    "589d5083-6f11-4d30-a62a-a4b316a14abf",
+    "00000003-0000-0000-c000-000000000000",
+    "00000002-0000-0000-c000-000000000000",
     "797f4846-ba00-4fd7-ba43-dac1f8f63013",
 ];
 
-/// Whose tokens are accepted and what they need, when both the tenant and the audience are set; half a set-up is
-/// a fault, because whoever wrote it believes that callers are checked.
-pub(super) fn read(reader: &mut Reader<'_>, timeout: Duration) -> Option<(token::Options, Requirement)> {
-    let tenant = reader.optional(TENANT);
-    let audience = reader.optional(AUDIENCE);
-    let scopes = words(reader, SCOPES);
-    let roles = words(reader, ROLES);
-    let clients = clients(reader);
-    let authority = authority(reader);
-    let (tenant, audience) = match (tenant, audience) {
-        (Some(tenant), Some(audience)) => (tenant, audience),
-        (None, None) => {
-            for (name, is_set) in [
-                (SCOPES, scopes.is_some()),
-                (ROLES, roles.is_some()),
-                (CLIENTS, clients.is_some()),
-            ] {
-                if is_set {
-                    reader.fault(
-                        name,
-                        format!("it checks nobody without {TENANT} and {AUDIENCE}; set both, or remove it"),
-                    );
-                }
-            }
-            return None;
-        }
-        (Some(_), None) => {
-            reader.fault(
-                AUDIENCE,
-                format!("it is required with {TENANT}: the audience of your app's tokens"),
-            );
-            return None;
-        }
-        (None, Some(_)) => {
-            reader.fault(TENANT, format!("it is required with {AUDIENCE}: the tenant's GUID"));
-            return None;
-        }
-    };
-    check_tenant(reader, &tenant);
+/// Whether `text` is a GUID in the form of 8-4-4-4-12 hexadecimal digits.
+pub(super) fn is_guid(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
+}
+
+/// Whose tokens are accepted and what they need, when both the tenant and the audience are set; half a set-up is a fault,
+/// because whoever wrote it believes that callers are checked.
+///
+/// Whether they are set comes with it, so that other parts can tell a faulty set-up from none.
+pub(super) fn read(reader: &mut Reader<'_>, timeout: Duration) -> (bool, Option<(token::Options, Requirement)>) {
+    let is_set = |setting| reader.own_text(setting).is_some_and(|text| !text.is_empty());
+    let is_on = is_set(&ENTRA_TENANT_ID) || is_set(&ENTRA_AUDIENCE);
+    (is_on, read_both(reader, timeout))
+}
+
+fn read_both(reader: &mut Reader<'_>, timeout: Duration) -> Option<(token::Options, Requirement)> {
+    let tenant = reader.text(&ENTRA_TENANT_ID);
+    let audience = reader.text(&ENTRA_AUDIENCE);
+    let scopes = reader
+        .text(&ENTRA_REQUIRED_SCOPES)
+        .map(|list| read_scopes(reader, SCOPES, list));
+    let roles = reader
+        .text(&ENTRA_REQUIRED_ROLES)
+        .map(|list| read_words(reader, ROLES, list));
+    let clients = reader
+        .text(&ENTRA_ALLOWED_CLIENTS)
+        .map(|list| read_clients(reader, CLIENTS, list));
+    let authority = read_authority(reader);
+    let parts = [
+        (SCOPES, scopes.is_some()),
+        (ROLES, roles.is_some()),
+        (CLIENTS, clients.is_some()),
+    ];
+    let (tenant, audience) = both(reader, tenant, audience, parts)?;
+    check_tenant(reader, tenant);
     if scopes.is_none() && roles.is_none() {
         reader.fault(
             SCOPES,
-            format!("with Entra on, at least one of {SCOPES} and {ROLES} is required: any signed-in user of the tenant would be let in"),
+            format!(
+                "with Entra on, at least one of {SCOPES} and {ROLES} is required: any signed-in user of the tenant would \
+                 be let in"
+            ),
         );
     }
-    let headers = reader.text_or_empty("ALLOWED_HEADERS");
-    if headers.is_some_and(|list| !elements(&list).any(|(_, name)| name.eq_ignore_ascii_case("authorization"))) {
-        reader.warn(
-            "ALLOWED_HEADERS",
-            "without authorization in it no page can send the token that Entra callers need",
-        );
-    }
+    warn_of_headers(reader);
     let options = token::Options {
         authority: authority?,
         tenant: tenant.to_ascii_lowercase(),
-        audiences: audiences(reader, &audience),
+        audiences: read_audiences(reader, audience),
         timeout,
     };
     let requirement = Requirement {
@@ -107,41 +112,77 @@ pub(super) fn read(reader: &mut Reader<'_>, timeout: Duration) -> Option<(token:
     Some((options, requirement))
 }
 
+/// The tenant and the audience; a fault where one is missing, or a part of the set-up is there without them.
+fn both<'a>(
+    reader: &mut Reader<'_>,
+    tenant: Option<&'a str>,
+    audience: Option<&'a str>,
+    parts: [(&str, bool); 3],
+) -> Option<(&'a str, &'a str)> {
+    match (tenant, audience) {
+        (Some(tenant), Some(audience)) => return Some((tenant, audience)),
+        (None, None) => {
+            for (name, _) in parts.into_iter().filter(|(_, is_set)| *is_set) {
+                reader.fault(
+                    name,
+                    format!("it checks nobody without {TENANT} and {AUDIENCE}; set both, or remove it"),
+                );
+            }
+        }
+        (Some(_), None) => {
+            reader.fault(
+                AUDIENCE,
+                format!("it is required with {TENANT}: the audience of your app's tokens"),
+            );
+        }
+        (None, Some(_)) => {
+            reader.fault(TENANT, format!("it is required with {AUDIENCE}: the tenant's GUID"));
+        }
+    }
+    None
+}
+
 fn check_tenant(reader: &mut Reader<'_>, tenant: &str) {
     let meta = ["common", "organizations", "consumers"];
     if meta.iter().any(|name| tenant.eq_ignore_ascii_case(name)) {
         reader.fault(
             TENANT,
-            "it stands for every tenant there is; write your own tenant's GUID",
+            "it stands for every tenant there is; use your own tenant's GUID",
         );
     } else if !is_guid(tenant) {
-        reader.fault(TENANT, "it is not a GUID; write the tenant's id, not its domain");
+        reader.fault(TENANT, "it is not a GUID; use the tenant's id, not its domain");
     }
 }
 
-fn audiences(reader: &mut Reader<'_>, list: &str) -> Vec<String> {
+fn warn_of_headers(reader: &mut Reader<'_>) {
+    let has_authorization = |list: &str| elements(list).any(|(_, name)| name.eq_ignore_ascii_case("authorization"));
+    if reader
+        .own_text(&ALLOWED_HEADERS)
+        .is_some_and(|list| !has_authorization(list))
+    {
+        reader.warn(
+            ALLOWED_HEADERS.name,
+            "without authorization in it no page can send the token that Entra callers need",
+        );
+    }
+}
+
+fn read_audiences(reader: &mut Reader<'_>, list: &str) -> Vec<String> {
     let mut audiences = Vec::new();
     for (place, element) in elements(list) {
-        let of_form = element.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
-        let host = element.split_once("://").map_or(element, |(_, rest)| rest);
-        let host = host.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase();
-        let is_vault = NOT_OURS
-            .iter()
-            .take(4)
-            .any(|suffix| host.ends_with(&format!(".{suffix}")));
         if element.is_empty() {
             reader.fault(AUDIENCE, format!("element {place}: it is empty; remove the comma"));
-        } else if !of_form {
+        } else if !element.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
             reader.fault(
                 AUDIENCE,
                 format!("element {place}: it has a character that no audience has"),
             );
-        } else if NOT_OURS.contains(&host.as_str()) || is_vault {
+        } else if is_another_service(element) {
             reader.fault(
                 AUDIENCE,
                 format!(
                     "element {place}: it is Key Vault's, Microsoft Graph's or Resource Manager's, whose tokens must \
-                     never be sent here; write your own app's App ID URI or client id"
+                     never be sent here; use your own app's App ID URI or client id"
                 ),
             );
         } else {
@@ -151,78 +192,104 @@ fn audiences(reader: &mut Reader<'_>, list: &str) -> Vec<String> {
     audiences
 }
 
-/// The elements of a list of scopes or roles; `None` when it is not set.
-fn words(reader: &mut Reader<'_>, name: &str) -> Option<HashSet<String>> {
-    let list = reader.optional(name)?;
+/// Whether tokens for `audience` are another service's: by its host, with or without a scheme, or its app id.
+fn is_another_service(audience: &str) -> bool {
+    let audience = audience.to_ascii_lowercase();
+    let id = audience.strip_prefix("spn:").unwrap_or(&audience);
+    let behind_scheme = id.split_once("://").map_or(id, |(_, rest)| rest);
+    let host = behind_scheme.split(['/', ':', '?', '#']).next().unwrap_or_default();
+    let host = host.trim_end_matches('.');
+    let is_at_or_below = |suffix: &str| {
+        host.strip_suffix(suffix)
+            .is_some_and(|front| front.is_empty() || front.ends_with('.'))
+    };
+    OTHER_APP_IDS.contains(&host)
+        || OTHER_SERVICES.into_iter().any(is_at_or_below)
+        || key_vault::suffixes().any(is_at_or_below)
+        || key_vault::hsm_suffixes().any(is_at_or_below)
+}
+
+/// The scopes of a list, by their names alone.
+pub(super) fn read_scopes(reader: &mut Reader<'_>, name: &str, list: &str) -> HashSet<String> {
+    for (place, element) in elements(list).filter(|(_, element)| element.contains('/')) {
+        let scope = element.rsplit('/').next().unwrap_or_default();
+        let is_of_form = !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic());
+        let advice = if is_of_form {
+            format!("write {scope}")
+        } else {
+            "that is what stands behind the last /".to_owned()
+        };
+        reader.fault(
+            name,
+            format!("element {place}: a token has the scope's name alone; {advice}"),
+        );
+    }
+    read_words(reader, name, list)
+}
+
+/// The elements of a list of scopes or roles.
+pub(super) fn read_words(reader: &mut Reader<'_>, name: &str, list: &str) -> HashSet<String> {
     let mut words = HashSet::new();
-    for (place, element) in elements(&list) {
-        let of_form = element.bytes().all(|b| b.is_ascii_graphic());
+    for (place, element) in elements(list) {
         if element.is_empty() {
             reader.fault(name, format!("element {place}: it is empty; remove the comma"));
-        } else if !of_form {
+        } else if element.bytes().all(|b| b.is_ascii_graphic()) {
+            words.insert(element.to_owned());
+        } else {
             reader.fault(
                 name,
                 format!("element {place}: it has a space or a character outside ASCII; separate by commas"),
             );
-        } else if name == SCOPES && element.contains('/') {
-            reader.fault(
-                name,
-                format!("element {place}: a token has the scope's name alone; write what stands behind the last /"),
-            );
-        } else {
-            words.insert(element.to_owned());
         }
     }
-    Some(words)
+    words
 }
 
-fn clients(reader: &mut Reader<'_>) -> Option<HashSet<String>> {
-    let list = reader.optional(CLIENTS)?;
+/// The client ids of a list, in lower case.
+pub(super) fn read_clients(reader: &mut Reader<'_>, name: &str, list: &str) -> HashSet<String> {
     let mut clients = HashSet::new();
-    for (place, element) in elements(&list) {
+    for (place, element) in elements(list) {
         if is_guid(element) {
             clients.insert(element.to_ascii_lowercase());
         } else {
             reader.fault(
-                CLIENTS,
-                format!("element {place}: it is not a GUID; write the client id of the app registration"),
+                name,
+                format!("element {place}: it is not a GUID; use the client id of the app registration"),
             );
         }
     }
-    Some(clients)
+    clients
 }
 
 /// The authority's root, over TLS or on this machine.
-fn authority(reader: &mut Reader<'_>) -> Option<Url> {
-    let text = reader
-        .optional(AUTHORITY)
-        .unwrap_or_else(|| PUBLIC_AUTHORITY.to_owned());
-    match parse_authority(&text) {
+fn read_authority(reader: &mut Reader<'_>) -> Option<Url> {
+    let text = reader.text(&ENTRA_AUTHORITY_HOST)?;
+    match parse_authority(text) {
         Ok(url) => Some(url),
-        Err(message) => {
-            reader.fault(AUTHORITY, message);
+        Err(what) => {
+            reader.fault(ENTRA_AUTHORITY_HOST.name, format!("{what}; {}", advice(text)));
             None
         }
     }
 }
 
-fn parse_authority(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|_| format!("it is not a URL; write {PUBLIC_AUTHORITY} or another cloud's"))?;
-    let host = url.host_str().unwrap_or_default();
-    if host.is_empty() || !url.username().is_empty() || url.password().is_some() {
-        return Err(format!(
-            "it is not https and a host; write {PUBLIC_AUTHORITY} or another cloud's"
-        ));
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err("it is more than a host; the tenant is ENTRA_TENANT_ID's".into());
-    }
+fn parse_authority(text: &str) -> Result<Url, &'static str> {
+    let url = base_url::parse(text)?;
     match url.scheme() {
         "https" => Ok(url),
         "http" if url.host().is_some_and(|host| host::is_loopback(&host)) => Ok(url),
-        _ => Err(
-            "keys that came over plain http could be anybody's; write https (http is for a stand-in on this machine)"
-                .into(),
-        ),
+        _ => Err("keys that came over plain http could be anybody's, so http is for an authority on this machine only"),
     }
+}
+
+/// "write URL" for the authority that was probably meant; the tenant is a setting of its own.
+fn advice(text: &str) -> String {
+    let as_https = base_url::suggestion(text, "https").filter(|_| text.contains("://"));
+    let suggested = as_https.map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let suggested = suggested.filter(|url| parse_authority(url).is_ok());
+    let Fallback::Value(public) = ENTRA_AUTHORITY_HOST.default else {
+        return "use your cloud's authority".into();
+    };
+    let url = suggested.as_deref().unwrap_or(public);
+    format!("write {url}; the tenant is {TENANT}'s")
 }

@@ -3,22 +3,16 @@
 use http::HeaderName;
 
 use super::reader::{Reader, elements};
+use super::settings::{ALLOWED_HEADERS, EXPOSED_HEADERS, PREFLIGHT_MAX_AGE, Setting};
 
-const ALLOWED: &str = "ALLOWED_HEADERS";
-const EXPOSED: &str = "EXPOSED_HEADERS";
-const MAX_AGE: &str = "PREFLIGHT_MAX_AGE_SECONDS";
+const ALLOWED: &str = ALLOWED_HEADERS.name;
+const EXPOSED: &str = EXPOSED_HEADERS.name;
 
-const DEFAULT_ALLOWED: &str =
-    "authorization,x-functions-key,x-ms-client-request-id,x-ms-useragent,traceparent,tracestate";
-const DEFAULT_EXPOSED: &str = "retry-after,www-authenticate,x-ms-client-request-id,x-ms-request-id";
-const DEFAULT_MAX_AGE: u32 = 600;
-
-/// Chromium keeps a preflight's answer no longer than this, in seconds
-/// (Safari: 600, Firefox: 86400).
+/// Chromium keeps a preflight's answer no longer than this, in seconds (Safari: 600, Firefox: 86400).
 const CHROMIUM_MAX_AGE: u32 = 7200;
 
-/// Request headers that a script cannot set (Fetch §2.2.2, "forbidden
-/// request-header"), besides those that begin `proxy-` or `sec-`.
+/// Request headers that a script cannot set (Fetch §2.2.2, "forbidden request-header"), besides those that begin
+/// `proxy-` or `sec-`.
 const FORBIDDEN: [&str; 21] = [
     "accept-charset",
     "accept-encoding",
@@ -42,13 +36,44 @@ const FORBIDDEN: [&str; 21] = [
     "upgrade",
     "via",
 ];
-/// Request headers that need no preflight on a GET (Fetch §2.2.2,
-/// "CORS-safelisted request-header").
-const SAFELISTED_REQUEST: [&str; 4] = ["accept", "accept-language", "content-language", "content-type"];
+/// Request headers that need no preflight while their values are of certain forms (Fetch §2.2.2, "CORS-safelisted
+/// request-header").
+const SAFELISTED_BY_VALUE: [&str; 4] = ["accept", "accept-language", "content-language", "content-type"];
 /// Request headers by which some servers replace the method.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
-/// Response headers that a script may always read (Fetch §2.2.2,
-/// "CORS-safelisted response-header name").
+/// Request headers that proxies, gateways and Azure's front ends set, and that the servers behind them believe.
+const GATEWAY: [&str; 17] = [
+    "cf-connecting-ip",
+    "client-ip",
+    "disguised-host",
+    "fastly-client-ip",
+    "forwarded",
+    "max-forwards",
+    "true-client-ip",
+    "was-default-hostname",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-http-host-override",
+    "x-ms-invocation-id",
+    "x-real-ip",
+    "x-rewrite-url",
+    "x-site-deployment-id",
+    "x-waws-unencoded-url",
+];
+/// How more of them begin: proxies', App Service authentication's, Front Door's, App Service's and the Functions host's.
+const GATEWAY_PREFIXES: [&str; 9] = [
+    "x-appgw-",
+    "x-appservice-",
+    "x-arr-",
+    "x-azure-",
+    "x-envoy-",
+    "x-forwarded",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-original-",
+];
+/// Response headers that a script may always read (Fetch §2.2.2, "CORS-safelisted response-header name").
 const SAFELISTED_RESPONSE: [&str; 7] = [
     "cache-control",
     "content-language",
@@ -58,46 +83,62 @@ const SAFELISTED_RESPONSE: [&str; 7] = [
     "last-modified",
     "pragma",
 ];
-/// Response headers that a script can never read (Fetch §2.2.2, "forbidden
-/// response-header name").
+/// Response headers that a script can never read (Fetch §2.2.2, "forbidden response-header name").
 const FORBIDDEN_RESPONSE: [&str; 2] = ["set-cookie", "set-cookie2"];
 
-/// The request headers that a preflight may ask for.
+/// The request headers that scripts may send.
 pub(super) fn read_allowed(reader: &mut Reader<'_>) -> Vec<HeaderName> {
-    let names = read(reader, ALLOWED, DEFAULT_ALLOWED);
+    let names = read(reader, &ALLOWED_HEADERS);
     for name in &names {
         let name = name.as_str();
-        let forbidden = FORBIDDEN.contains(&name) || name.starts_with("proxy-") || name.starts_with("sec-");
-        if name == "*" {
-            reader.fault(
-                ALLOWED,
-                "`*` is refused: it would not stand for authorization; list the names",
-            );
-        } else if forbidden {
-            reader.fault(
-                ALLOWED,
-                format!("{name} is a header that no script can set, so no preflight asks for it; remove it"),
-            );
-        } else if name.starts_with("access-control-") {
-            reader.fault(
-                ALLOWED,
-                format!("{name} is a header of answers, not of requests; remove it"),
-            );
-        } else if SAFELISTED_REQUEST.contains(&name) {
-            reader.warn(ALLOWED, format!("{name} needs no preflight on a GET; remove it"));
-        } else if METHOD_OVERRIDES.contains(&name) {
-            reader.warn(
-                ALLOWED,
-                format!("{name} replaces the method on some servers, past what a preflight checked; remove it"),
-            );
+        if let Some(fault) = allowed_fault(name) {
+            reader.fault(ALLOWED, fault);
+        } else if let Some(warning) = allowed_warning(name) {
+            reader.warn(ALLOWED, warning);
         }
     }
     names
 }
 
+fn allowed_fault(name: &str) -> Option<String> {
+    if name == "*" {
+        Some("`*` is refused: it would not stand for authorization; list the names".into())
+    } else if FORBIDDEN.contains(&name) || name.starts_with("proxy-") || name.starts_with("sec-") {
+        Some(format!(
+            "{name} is a header that no script can set, so no preflight asks for it; remove it"
+        ))
+    } else if name.starts_with("access-control-") {
+        Some(format!("{name} is a header of answers, not of requests; remove it"))
+    } else {
+        None
+    }
+}
+
+fn allowed_warning(name: &str) -> Option<String> {
+    let is_a_gateways = GATEWAY.contains(&name) || GATEWAY_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    if SAFELISTED_BY_VALUE.contains(&name) {
+        Some(format!(
+            "{name} is safelisted by its value: a browser asks for it only where the value is of no safelisted form \
+             (Fetch, CORS-safelisted request-header), such as content-type: application/json; keep it only if your page \
+             sends one like that"
+        ))
+    } else if METHOD_OVERRIDES.contains(&name) {
+        Some(format!(
+            "{name} replaces the method on some servers, past what a preflight checked; remove it"
+        ))
+    } else if is_a_gateways {
+        Some(format!(
+            "{name} is set by proxies and gateways, and believed behind them: with it a page could pretend to be \
+             somebody or somewhere else; remove it"
+        ))
+    } else {
+        None
+    }
+}
+
 /// The response headers that scripts may read.
 pub(super) fn read_exposed(reader: &mut Reader<'_>, credentials: bool) -> Vec<HeaderName> {
-    let names = read(reader, EXPOSED, DEFAULT_EXPOSED);
+    let names = read(reader, &EXPOSED_HEADERS);
     for name in &names {
         let name = name.as_str();
         if name == "*" && credentials {
@@ -124,38 +165,43 @@ pub(super) fn read_exposed(reader: &mut Reader<'_>, credentials: bool) -> Vec<He
     names
 }
 
-/// Seconds for which browsers may keep a preflight's answer.
+/// Seconds for which browsers may keep a preflight's answer; `None` leaves the header out.
 pub(super) fn read_max_age(reader: &mut Reader<'_>) -> Option<u32> {
-    let seconds = match reader.text_or_empty(MAX_AGE) {
-        None => Some(DEFAULT_MAX_AGE),
-        Some(value) if value.is_empty() => None,
-        Some(value) => reader.number(MAX_AGE, &value, 0..=86_400),
-    };
-    match seconds {
-        Some(0) => reader.warn(MAX_AGE, "0 makes browsers ask before every request; 600 suits every browser"),
-        Some(seconds) if seconds > CHROMIUM_MAX_AGE => reader.warn(
-            MAX_AGE,
-            format!("browsers cap it (Chromium at {CHROMIUM_MAX_AGE}, Safari at 600); a change of policy takes that long to arrive"),
-        ),
-        _ => {}
+    let value = reader.text(&PREFLIGHT_MAX_AGE).filter(|value| !value.is_empty())?;
+    let seconds = reader.number(&PREFLIGHT_MAX_AGE, value)?;
+    if seconds == 0 {
+        reader.warn(
+            PREFLIGHT_MAX_AGE.name,
+            "0 makes browsers ask before every request; 600 suits every browser",
+        );
+    } else if seconds > CHROMIUM_MAX_AGE {
+        reader.warn(
+            PREFLIGHT_MAX_AGE.name,
+            format!(
+                "browsers cap it (Chromium at {CHROMIUM_MAX_AGE}, Safari at 600); a change of policy takes that long to \
+                 arrive"
+            ),
+        );
     }
-    seconds
+    Some(seconds)
 }
 
-fn read(reader: &mut Reader<'_>, setting: &str, default: &str) -> Vec<HeaderName> {
-    let list = reader.text_or_empty(setting).unwrap_or_else(|| default.to_owned());
+fn read(reader: &mut Reader<'_>, setting: &Setting) -> Vec<HeaderName> {
     let mut names: Vec<HeaderName> = Vec::new();
-    if list.is_empty() {
+    let Some(list) = reader.text(setting).filter(|list| !list.is_empty()) else {
         return names;
-    }
-    for (place, element) in elements(&list) {
+    };
+    for (place, element) in elements(list) {
         match HeaderName::from_bytes(element.as_bytes()) {
             Ok(name) if names.contains(&name) => {
-                reader.warn(setting, format!("element {place}: {name} is there already; remove one"));
+                reader.warn(
+                    setting.name,
+                    format!("element {place}: {name} is there already; remove one"),
+                );
             }
             Ok(name) => names.push(name),
             Err(_) => reader.fault(
-                setting,
+                setting.name,
                 format!("element {place}: it is not the name of a header; names are separated by commas"),
             ),
         }

@@ -3,66 +3,70 @@
 use url::Url;
 
 use super::reader::Reader;
-use super::suffixes;
-use crate::cors::{AllowedOrigins, OriginError, Pattern, PatternError, Scheme};
+use super::settings::{ALLOW_ANY_ORIGIN, ALLOW_CREDENTIALS, ALLOWED_ORIGINS};
+use crate::cors::{self, AllowedOrigins, OriginError, Pattern, PatternError, Scheme};
 
-const NAME: &str = "ALLOWED_ORIGINS";
-const CREDENTIALS: &str = "ALLOW_CREDENTIALS";
-const DANGEROUSLY_ANY: &str = "DANGEROUSLY_ALLOW_ANY_ORIGIN";
+const NAME: &str = ALLOWED_ORIGINS.name;
 
-/// Reads `ALLOWED_ORIGINS`, `ALLOW_CREDENTIALS` and
-/// `DANGEROUSLY_ALLOW_ANY_ORIGIN`, each fault with its correction.
-pub(super) fn read(reader: &mut Reader<'_>) -> AllowedOrigins {
-    let credentials = reader.boolean(CREDENTIALS, false);
-    let dangerously_any = reader.boolean(DANGEROUSLY_ANY, false);
-    let Some(list) = reader.required(NAME, "https://app.contoso.com") else {
-        return AllowedOrigins::Any;
-    };
-    let mut patterns = Vec::new();
-    let mut any = false;
-    for (index, element) in list.split(',').enumerate() {
-        let place = index + 1;
-        if element == "*" {
-            any = true;
-            continue;
-        }
-        match Pattern::parse(element).map_err(|error| explain(place, element, error)) {
-            Ok(pattern) => match refuse(place, &pattern) {
-                Ok(()) => patterns.push(pattern),
-                Err(message) => reader.fault(NAME, message),
-            },
-            Err(message) => reader.fault(NAME, message),
-        }
-    }
-    if any {
-        check_any(reader, dangerously_any, credentials, patterns.is_empty());
-        return AllowedOrigins::Any;
+/// Reads `ALLOWED_ORIGINS`, `ALLOW_CREDENTIALS` and `DANGEROUSLY_ALLOW_ANY_ORIGIN`, each fault with its correction.
+/// `None` when there is one.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<AllowedOrigins> {
+    let credentials = reader.boolean(&ALLOW_CREDENTIALS);
+    let dangerously_any = reader.boolean(&ALLOW_ANY_ORIGIN);
+    let list = reader.text(&ALLOWED_ORIGINS)?;
+    let has_any = list.split(',').any(|element| element == "*");
+    let listed = list.split(',').filter(|element| *element != "*").count();
+    let patterns = read_patterns(reader, NAME, list);
+    if has_any {
+        let is_sound = check_any(reader, dangerously_any, credentials, listed == 0);
+        return is_sound.then_some(AllowedOrigins::Any);
     }
     if dangerously_any {
         reader.warn(
-            DANGEROUSLY_ANY,
+            ALLOW_ANY_ORIGIN.name,
             "it has no effect without `*` in ALLOWED_ORIGINS, and would let one added later pass unnoticed; remove it",
         );
     }
     warn(reader, &patterns, credentials);
-    AllowedOrigins::Listed { patterns, credentials }
+    (patterns.len() == listed).then_some(AllowedOrigins::Listed { patterns, credentials })
 }
 
-fn check_any(reader: &mut Reader<'_>, dangerously_any: bool, credentials: bool, alone: bool) {
+/// The patterns of a list that are in order, but for `*`; the others are faults of the setting `name`.
+pub(super) fn read_patterns(reader: &mut Reader<'_>, name: &str, list: &str) -> Vec<Pattern> {
+    let mut patterns = Vec::new();
+    for (index, element) in list.split(',').enumerate().filter(|(_, element)| *element != "*") {
+        match read_pattern(element) {
+            Ok(pattern) => patterns.push(pattern),
+            Err(message) => reader.fault(name, format!("element {}: {message}", index + 1)),
+        }
+    }
+    patterns
+}
+
+fn read_pattern(element: &str) -> Result<Pattern, String> {
+    let pattern = Pattern::parse(element).map_err(|error| explain(element, error))?;
+    match refusal(&pattern) {
+        None => Ok(pattern),
+        Some(why) => Err(format!("{why}; {}", advice(element, "list your own https hosts"))),
+    }
+}
+
+fn check_any(reader: &mut Reader<'_>, dangerously_any: bool, credentials: bool, alone: bool) -> bool {
     if dangerously_any {
         reader.warn(NAME, "`*` lets every page on the internet read these secrets");
     } else {
         reader.fault(
             NAME,
             format!(
-                "`*` lets every page on the internet read these secrets; list the origins, or set \
-                 {DANGEROUSLY_ANY}=true if that is really meant"
+                "`*` lets every page on the internet read these secrets; list the origins, or set {}=true if that is \
+                 really meant",
+                ALLOW_ANY_ORIGIN.name
             ),
         );
     }
     if credentials {
         reader.fault(
-            CREDENTIALS,
+            ALLOW_CREDENTIALS.name,
             "browsers refuse credentials together with `*` in ALLOWED_ORIGINS; list the origins or set it to false",
         );
     }
@@ -72,48 +76,32 @@ fn check_any(reader: &mut Reader<'_>, dangerously_any: bool, credentials: bool, 
             "`*` stands for every origin; remove the other elements, or the `*`",
         );
     }
+    dangerously_any && !credentials && alone
 }
 
-/// Refuses patterns that are well-formed and must not be allowed.
-fn refuse(place: usize, pattern: &Pattern) -> Result<(), String> {
+/// Why a pattern that is well-formed must not be allowed.
+fn refusal(pattern: &Pattern) -> Option<String> {
     if pattern.scheme() == Scheme::Http && !pattern.is_loopback() {
-        return Err(format!(
-            "element {place}: http is allowed for localhost only, because anybody on the way could read the secret; \
-             write https://{}",
-            after_scheme(pattern)
-        ));
+        return Some(
+            "http is allowed for localhost only, because anybody between the browser and the page's server could read \
+             the secret"
+                .into(),
+        );
     }
-    if pattern.has_subdomains() && !pattern.is_loopback() && suffixes::is_shared(pattern.host()) {
-        return Err(format!(
-            "element {place}: strangers can get names below {}, so this would allow their pages; list your own hosts",
+    if pattern.has_subdomains() && !pattern.is_loopback() && cors::is_shared_suffix(pattern.host()) {
+        return Some(format!(
+            "strangers can get names below {}, so this would allow their pages",
             pattern.host()
         ));
     }
-    Ok(())
+    None
 }
 
 /// Warns of what works and should be looked at.
 fn warn(reader: &mut Reader<'_>, patterns: &[Pattern], credentials: bool) {
-    let deployed = reader.is_deployed();
     for (index, pattern) in patterns.iter().enumerate() {
         if pattern.is_loopback() {
-            if deployed && credentials {
-                reader.fault(
-                    NAME,
-                    format!(
-                        "{pattern} in a deployed app with credentials: any program on a user's machine could act for \
-                         the signed-in user; remove it"
-                    ),
-                );
-            } else if deployed {
-                reader.warn(
-                    NAME,
-                    format!(
-                        "{pattern} in a deployed app: any program that serves a page on a user's machine can read \
-                         the secrets; remove it"
-                    ),
-                );
-            }
+            warn_of_loopback(reader, pattern, credentials);
         } else if pattern.has_subdomains() {
             reader.warn(
                 NAME,
@@ -139,42 +127,92 @@ fn warn(reader: &mut Reader<'_>, patterns: &[Pattern], credentials: bool) {
     }
 }
 
-fn after_scheme(pattern: &Pattern) -> String {
-    let text = pattern.to_string();
-    text.split_once("://")
-        .map(|(_, rest)| rest.to_owned())
-        .unwrap_or_default()
+fn warn_of_loopback(reader: &mut Reader<'_>, pattern: &Pattern, credentials: bool) {
+    if !reader.is_deployed() {
+        return;
+    }
+    if credentials {
+        reader.fault(
+            NAME,
+            format!(
+                "{pattern} in a deployed app with credentials: any program on a user's machine could act for the \
+                 signed-in user; remove it"
+            ),
+        );
+    } else {
+        reader.warn(
+            NAME,
+            format!(
+                "{pattern} in a deployed app: any program that serves a page on a user's machine can read the secrets; \
+                 remove it"
+            ),
+        );
+    }
 }
 
 /// The fault of one element, with the canonical form where there is one.
-fn explain(place: usize, element: &str, error: PatternError) -> String {
+fn explain(element: &str, error: PatternError) -> String {
     if element.is_empty() {
-        return format!("element {place}: it is empty; remove the comma");
+        return "it is empty; remove the comma".into();
     }
-    if element.trim() != element {
-        return format!("element {place}: there is white space around it; write the commas without spaces");
+    let trimmed = element.trim();
+    if trimmed != element {
+        let what = "there is white space around it";
+        return format!("{what}; {}", advice(trimmed, "separate the origins by commas alone"));
     }
-    let advice = match error {
+    match error {
         PatternError::Origin(OriginError::Null) => {
-            "; no page has an origin of its own then, so it cannot be listed".into()
+            format!("{error}; no page has an origin of its own then, so it cannot be listed")
         }
-        PatternError::Wildcard => "; write https://*.contoso.com or http://localhost:*".into(),
-        PatternError::Origin(_) => match suggestion(element) {
-            Some(canonical) => format!("; write {canonical}"),
-            None => "; write it as https://HOST or https://HOST:PORT".into(),
-        },
-    };
-    format!("element {place}: {error}{advice}")
+        PatternError::Wildcard => {
+            format!("{error}, as in https://*.contoso.com or http://localhost:*")
+        }
+        PatternError::Origin(_) => format!(
+            "{error}; {}",
+            advice(
+                element,
+                "an origin is a scheme, a host and perhaps a port, as in https://app.contoso.com:8443"
+            )
+        ),
+    }
 }
 
-/// The canonical form of what was probably meant. It is suggested, never
-/// assumed: the operator decides whether that is the page.
+/// "write X" for what was probably meant, `otherwise` where that is not clear.
+fn advice(element: &str, otherwise: &str) -> String {
+    let several = separated(element);
+    match several.or_else(|| suggestion(element)) {
+        Some(suggestion) => format!("write {suggestion}"),
+        None => otherwise.into(),
+    }
+}
+
+/// The list that was probably meant by origins with something else than a comma between them.
+fn separated(element: &str) -> Option<String> {
+    let parts: Vec<_> = element
+        .split(|c: char| c.is_whitespace() || matches!(c, ';' | '|'))
+        .filter(|part| !part.is_empty())
+        .collect();
+    if parts.len() < 2 {
+        return None;
+    }
+    let read: Option<Vec<_>> = parts.into_iter().map(suggestion).collect();
+    read.map(|origins| origins.join(","))
+}
+
+/// The canonical form of what was probably meant: an element that would be accepted. It is suggested, never assumed: the
+/// operator decides whether that is the page.
 pub(super) fn suggestion(element: &str) -> Option<String> {
+    let element = without_quotes(element);
     let (scheme, rest) = match element.split_once("://") {
         Some((scheme, rest)) => (scheme, rest),
         None if element.starts_with("localhost") || element.starts_with("127.") => ("http", element),
         None => ("https", element),
     };
+    // What is behind another scheme's `://` was no origin, and a space or a control character is not part of one:
+    // `Url` would drop it, and join what stands on both sides.
+    if rest.contains("://") || rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return None;
+    }
     let (wildcard, rest) = match rest.strip_prefix("*.") {
         Some(rest) => ("*.", rest),
         None => ("", rest),
@@ -184,16 +222,71 @@ pub(super) fn suggestion(element: &str) -> Option<String> {
         Some(authority) => (authority, ":*"),
         None => (authority, ""),
     };
-    // A password in front of an `@` must not be repeated, and the host behind
-    // it may be an attacker's.
+    // A password in front of an `@` must not be repeated, and the host behind it may be an attacker's.
     if authority.contains(['@', '*']) {
         return None;
     }
-    let url = Url::parse(&format!("{scheme}://{authority}/")).ok()?;
-    let host = url.host_str()?.trim_end_matches('.');
-    let port = url.port().map_or(String::new(), |port| format!(":{port}"));
-    let text = format!("{}://{wildcard}{host}{port}{any_port}", url.scheme());
-    let pattern = Pattern::parse(&text).ok()?;
-    // What would be refused next is no advice.
-    refuse(0, &pattern).is_ok().then(|| pattern.to_string())
+    let is_http = scheme.eq_ignore_ascii_case("http");
+    if !is_http && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let with_scheme = |scheme: &str| {
+        let url = Url::parse(&format!("{scheme}://{authority}/")).ok()?;
+        let host = url.host_str()?.trim_end_matches('.').to_owned();
+        let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+        accepted(&format!("{scheme}://{wildcard}{host}{port}{any_port}"))
+    };
+    let as_written = if is_http { with_scheme("http") } else { None };
+    as_written.or_else(|| with_scheme("https"))
+}
+
+/// `text`, if it would be accepted as it stands.
+fn accepted(text: &str) -> Option<String> {
+    let pattern = Pattern::parse(text).ok()?;
+    (refusal(&pattern).is_none() && pattern.to_string() == text).then(|| text.to_owned())
+}
+
+/// `element` without the quotes and brackets of JSON or a shell around it.
+fn without_quotes(element: &str) -> &str {
+    let element = element.trim();
+    let element = element.strip_prefix('[').unwrap_or(element).trim_start();
+    let quotes = ['"', '\'', '<', '>'];
+    let begins_quoted = element.starts_with(quotes);
+    let element = element.trim_start_matches(quotes);
+    let element = if begins_quoted || !element.contains("://[") {
+        element.strip_suffix(']').unwrap_or(element)
+    } else {
+        element
+    };
+    element.trim_end_matches(quotes).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_probably_meant_is_suggested_in_a_form_that_is_accepted() {
+        for (element, suggested) in [
+            ("https://a.com\nhttps://b.com", "https://a.com,https://b.com"),
+            ("https://a.com;https://b.com", "https://a.com,https://b.com"),
+            ("https://a.com https://B.com/", "https://a.com,https://b.com"),
+            ("[\"https://a.com\"", "https://a.com"),
+            ("\"https://a.com\"]", "https://a.com"),
+            ("'https://[2001:DB8::1]'", "https://[2001:db8::1]"),
+            ("https://a.com:443", "https://a.com"),
+            ("http://a.com:443", "https://a.com:443"),
+            ("http://a.com", "https://a.com"),
+            ("http://LOCALHOST:3000/", "http://localhost:3000"),
+        ] {
+            let advice = advice(element, "nothing");
+            let suggested = if element == "http://a.com:443" {
+                // As https that port is the default one.
+                "https://a.com".to_owned()
+            } else {
+                suggested.to_owned()
+            };
+            assert_eq!(advice, format!("write {suggested}"), "{element}");
+        }
+    }
 }

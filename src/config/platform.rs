@@ -1,141 +1,160 @@
-//! What the platform around this process is set to, as far as it shows: its
-//! own CORS list, and whether an identity is assigned.
+//! What the platform around this process is set to, as far as it shows: its own CORS list, and whether an identity is
+//! assigned.
 
 use super::reader::Reader;
+use crate::az;
 use crate::cors::{AllowedOrigins, Origin, Pattern};
 
 const LIST: &str = "CORS_ALLOWED_ORIGINS";
 const CREDENTIALS: &str = "CORS_SUPPORT_CREDENTIALS";
+const ENABLED: &str = "FUNCTIONS_ENABLE_CORS_CONFIGURATION";
 
-/// Where `az` finds this app; placeholders where the platform does not say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct App {
-    name: String,
-    group: String,
+/// The app that `az` commands are about.
+pub(super) fn app(reader: &Reader<'_>) -> az::App {
+    az::App::new(
+        reader.platform("WEBSITE_SITE_NAME"),
+        reader.platform("WEBSITE_RESOURCE_GROUP"),
+    )
 }
 
-impl App {
-    pub(super) fn read(reader: &Reader<'_>) -> Self {
-        let or = |name, placeholder: &str| reader.platform(name).unwrap_or_else(|| placeholder.to_owned());
-        Self {
-            name: or("WEBSITE_SITE_NAME", "APP"),
-            group: or("WEBSITE_RESOURCE_GROUP", "GROUP"),
+/// Warns of an app without an identity, or with one that cannot be used: every read would fail.
+pub(super) fn check_identity(reader: &mut Reader<'_>, app: &az::App) {
+    const ENDPOINT: &str = "IDENTITY_ENDPOINT";
+    let is_set = |reader: &Reader<'_>, name| reader.platform(name).is_some();
+    if is_set(reader, ENDPOINT) {
+        // App Service gives a secret header beside the endpoint, Azure Arc the address of its metadata service.
+        if is_set(reader, "IMDS_ENDPOINT") && !is_set(reader, "IDENTITY_HEADER") {
+            reader.warn(
+                ENDPOINT,
+                "it is an Azure Arc machine's, whose identity cannot be used here; set AZURE_TOKEN_CREDENTIALS=dev and \
+                 sign in with az login, or run as a function app",
+            );
         }
-    }
-
-    /// An `az functionapp` command on this app.
-    pub(super) fn az(&self, command: &str, arguments: &str) -> String {
-        format!(
-            "az functionapp {command} --name {} --resource-group {} {arguments}",
-            self.name, self.group
-        )
-        .trim_end()
-        .to_owned()
-    }
-
-    /// The command that adds origins to the platform's list, or removes them.
-    fn az_cors(&self, verb: &str, origins: &[impl AsRef<str>]) -> String {
-        let words: Vec<_> = origins.iter().map(|origin| quoted(origin.as_ref())).collect();
-        self.az(
-            &format!("cors {verb}"),
-            &format!("--allowed-origins {}", words.join(" ")),
-        )
-    }
-}
-
-/// Warns of an app without an identity: every read would fail.
-pub(super) fn check_identity(reader: &mut Reader<'_>, app: &App) {
-    let deployed = reader.is_deployed();
-    if deployed && reader.platform("IDENTITY_ENDPOINT").is_none() {
+    } else if reader.is_deployed() {
         reader.warn(
-            "IDENTITY_ENDPOINT",
+            ENDPOINT,
             format!(
                 "this app has no managed identity, so the vault cannot be read; assign one: {}",
-                app.az("identity assign", "")
+                app.assign_identity()
             ),
         );
     }
 }
 
-/// Warns when the platform's own CORS list, which answers the preflights on
-/// Flex Consumption and Linux Consumption, differs from ours.
-pub(super) fn check_cors(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &App) {
-    let answers_itself = reader
+/// The platform's own CORS list, beside what this handler allows.
+struct Platform<'a> {
+    list: &'a [String],
+    has_credentials: bool,
+    /// Who answers preflights from the list, as the beginning of a sentence.
+    who: &'static str,
+    app: &'a az::App,
+}
+
+/// Warns when the platform's own CORS list differs from ours. Flex Consumption and Linux Consumption answer every
+/// preflight from it.
+pub(super) fn check_cors(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &az::App) {
+    let is_consumption = reader
         .platform("WEBSITE_SKU")
-        .is_some_and(|sku| sku.eq_ignore_ascii_case("FlexConsumption") || sku.eq_ignore_ascii_case("Dynamic"))
-        || reader
-            .platform("FUNCTIONS_ENABLE_CORS_CONFIGURATION")
-            .is_some_and(|value| is_on(&value));
-    let text = reader.platform(LIST).unwrap_or_else(|| "[]".to_owned());
-    let Ok(list) = serde_json::from_str::<Vec<String>>(&text) else {
+        .is_some_and(|sku| sku.eq_ignore_ascii_case("FlexConsumption") || sku.eq_ignore_ascii_case("Dynamic"));
+    let host_answers = is_consumption || reader.platform_is_on(ENABLED);
+    let text = reader.platform(LIST).unwrap_or("[]");
+    let Ok(list) = serde_json::from_str::<Vec<String>>(text) else {
         reader.warn(
             LIST,
             "it is not a JSON array of strings, so the platform's CORS list cannot be compared",
         );
         return;
     };
+    let platform = Platform {
+        list: &list,
+        has_credentials: reader.platform_is_on(CREDENTIALS),
+        who: if host_answers {
+            "the platform answers preflights here, from its own list"
+        } else {
+            "the Functions host does not answer preflights on this plan, but Azure's front end may, from the platform's \
+             own list"
+        },
+        app,
+    };
     if list.is_empty() {
-        if answers_itself {
+        if host_answers {
             reader.warn(
                 LIST,
                 format!(
-                    "on this plan the platform answers preflights from its own list, which is empty: every preflight \
-                     will fail; {}",
-                    add(origins, app)
+                    "{}, and that is empty: every preflight will fail; {}",
+                    platform.who,
+                    mirror(origins, app)
                 ),
             );
         }
-        return;
+    } else if platform.has_any() && platform.has_credentials {
+        warn_of_any_with_credentials(reader, &platform);
+    } else {
+        compare(reader, &platform, origins);
+        compare_credentials(reader, &platform, origins);
     }
-    compare(reader, &list, origins, app);
-    compare_credentials(reader, origins, app);
 }
 
-/// Warns of each way in which `list` differs from `origins`.
-fn compare(reader: &mut Reader<'_>, list: &[String], origins: &AllowedOrigins, app: &App) {
-    let has_wildcard = list.iter().any(|origin| origin == "*");
+impl Platform<'_> {
+    fn has_any(&self) -> bool {
+        self.list.iter().any(|origin| origin == "*")
+    }
+}
+
+fn warn_of_any_with_credentials(reader: &mut Reader<'_>, platform: &Platform<'_>) {
+    reader.warn(
+        LIST,
+        format!(
+            "it has `*` while {CREDENTIALS} is on: where the Functions host applies them, it answers every request with \
+             an empty 500; {}",
+            platform.app.remove_origins(&["*".to_owned()])
+        ),
+    );
+}
+
+/// Warns of each way in which the list differs from `origins`.
+fn compare(reader: &mut Reader<'_>, platform: &Platform<'_>, origins: &AllowedOrigins) {
     let AllowedOrigins::Listed { patterns, .. } = origins else {
-        reader.warn(
-            LIST,
-            if has_wildcard {
-                "the platform's CORS list has `*`, as ALLOWED_ORIGINS has"
-            } else {
-                "ALLOWED_ORIGINS is `*`, but the platform answers preflights for its own list alone"
-            },
-        );
+        let message = if platform.has_any() {
+            "the platform's CORS list has `*`, as ALLOWED_ORIGINS has".to_owned()
+        } else {
+            format!("ALLOWED_ORIGINS is `*`, but {}", platform.who)
+        };
+        reader.warn(LIST, message);
         return;
     };
-    if has_wildcard {
+    if platform.has_any() {
         reader.warn(
             LIST,
             format!(
-                "the platform's CORS list has `*`, so it allows every preflight; {}",
-                app.az_cors("remove", &["*"])
+                "{}, which has `*`, so every preflight is allowed; {}",
+                platform.who,
+                platform.app.remove_origins(&["*".to_owned()])
             ),
         );
     }
     let (exact, wild): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.is_exact());
-    let exact: Vec<_> = exact.iter().map(ToString::to_string).collect();
-    let missing: Vec<_> = exact.iter().filter(|origin| !list.contains(origin)).cloned().collect();
+    let exact = exact.iter().map(ToString::to_string);
+    let missing: Vec<_> = exact.filter(|origin| !platform.list.contains(origin)).collect();
     if !missing.is_empty() {
         reader.warn(
             LIST,
             format!(
-                "the platform answers preflights from its own list, which lacks origins of ALLOWED_ORIGINS; {}",
-                app.az_cors("add", &missing)
+                "{}, which lacks origins of ALLOWED_ORIGINS; {}",
+                platform.who,
+                platform.app.add_origins(&missing)
             ),
         );
     }
-    let other: Vec<_> = list
-        .iter()
-        .filter(|origin| *origin != "*" && !is_allowed(origin, patterns))
-        .collect();
+    let other = platform.list.iter().filter(|origin| *origin != "*");
+    let other: Vec<_> = other.filter(|origin| !is_allowed(origin, patterns)).cloned().collect();
     if !other.is_empty() {
         reader.warn(
             LIST,
             format!(
-                "the platform's own list allows preflights from origins that ALLOWED_ORIGINS does not list; {}",
-                app.az_cors("remove", &other)
+                "{}, which has origins that ALLOWED_ORIGINS does not allow; {}",
+                platform.who,
+                platform.app.remove_origins(&other)
             ),
         );
     }
@@ -144,8 +163,9 @@ fn compare(reader: &mut Reader<'_>, list: &[String], origins: &AllowedOrigins, a
         reader.warn(
             LIST,
             format!(
-                "the platform answers preflights, and knows no patterns: preflights for {} will fail; list the exact \
-                 origins in both, or use a plan on which the Preflight function answers",
+                "{}, which knows no patterns: preflights for {} will fail; list the exact origins in both, or use a plan \
+                 on which the Preflight function answers",
+                platform.who,
                 wild.join(", ")
             ),
         );
@@ -156,22 +176,22 @@ fn is_allowed(origin: &str, patterns: &[Pattern]) -> bool {
     Origin::parse(origin.as_bytes()).is_ok_and(|origin| patterns.iter().any(|pattern| pattern.matches(&origin)))
 }
 
-fn compare_credentials(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &App) {
+fn compare_credentials(reader: &mut Reader<'_>, platform: &Platform<'_>, origins: &AllowedOrigins) {
     let ours = origins.with_credentials();
-    let platforms = reader.platform(CREDENTIALS).is_some_and(|value| is_on(&value));
-    if ours != platforms {
+    if ours != platform.has_credentials {
         reader.warn(
             CREDENTIALS,
             format!(
-                "the platform's CORS credentials are {platforms}, ALLOW_CREDENTIALS is {ours}; {}",
-                app.az("cors credentials", &format!("--enable {ours}"))
+                "the platform's CORS credentials are {}, ALLOW_CREDENTIALS is {ours}; {}",
+                platform.has_credentials,
+                platform.app.set_credentials(ours)
             ),
         );
     }
 }
 
-/// The command that mirrors the exact origins, or why there is none.
-pub(super) fn add(origins: &AllowedOrigins, app: &App) -> String {
+/// The command that gives the platform the exact origins of `origins`, or why there is none.
+pub(super) fn mirror(origins: &AllowedOrigins, app: &az::App) -> String {
     let exact: Vec<_> = match origins {
         AllowedOrigins::Any => vec!["*".to_owned()],
         AllowedOrigins::Listed { patterns, .. } => patterns
@@ -183,22 +203,11 @@ pub(super) fn add(origins: &AllowedOrigins, app: &App) -> String {
     if exact.is_empty() {
         return "it knows exact origins only, and ALLOWED_ORIGINS has none".to_owned();
     }
-    app.az_cors("add", &exact)
+    app.add_origins(&exact)
 }
 
-/// How the platform writes that something is on.
-fn is_on(value: &str) -> bool {
-    value == "1" || value.eq_ignore_ascii_case("true")
-}
-
-/// `text` as one word of a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'/' | b'.' | b'-' | b'_'));
-    if plain && !text.is_empty() {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.escape_default().to_string().replace('\'', "'\\''"))
-    }
+/// The commands that mirror the whole policy to the platform.
+pub(super) fn mirror_all(origins: &AllowedOrigins, app: &az::App) -> Vec<String> {
+    let credentials = origins.with_credentials().then(|| app.set_credentials(true));
+    std::iter::once(mirror(origins, app)).chain(credentials).collect()
 }

@@ -1,82 +1,120 @@
 //! `ALLOWED_SECRETS`: from text to an allow-list.
 
 use super::reader::{Reader, elements};
+use super::settings::{ALLOW_ANY_SECRET, ALLOWED_SECRETS};
 use crate::access::AllowList;
 use crate::secret::{MAX_NAME, SecretName, is_name_text};
 
-const NAME: &str = "ALLOWED_SECRETS";
-const DANGEROUSLY_ANY: &str = "DANGEROUSLY_ALLOW_ANY_SECRET";
+const NAME: &str = ALLOWED_SECRETS.name;
 
-/// Reads `ALLOWED_SECRETS` and `DANGEROUSLY_ALLOW_ANY_SECRET`.
-pub(super) fn read(reader: &mut Reader<'_>) -> AllowList {
-    let dangerously_any = reader.boolean(DANGEROUSLY_ANY, false);
-    let (mut names, mut prefixes) = (Vec::new(), Vec::<String>::new());
-    let Some(list) = reader.required(NAME, "maps-key") else {
-        return AllowList::default();
-    };
-    for (place, element) in elements(&list) {
-        if element.is_empty() {
-            reader.fault(NAME, format!("element {place}: it is empty; remove the comma"));
-        } else if let Some(prefix) = prefix(element) {
-            if prefixes.contains(&prefix) {
-                reader.warn(NAME, format!("element {place} is there twice; remove one"));
-            }
-            prefixes.push(prefix);
-        } else {
-            // The value is not repeated: somebody may have pasted the secret
-            // itself in place of its name.
-            match SecretName::parse(element) {
-                Ok(name) if names.contains(&name) => {
-                    reader.warn(NAME, format!("element {place} is there twice; remove one"));
-                }
-                Ok(name) => names.push(name),
-                Err(error) => reader.fault(
-                    NAME,
-                    format!("element {place}: {error}; a single `*` may end it to allow a prefix"),
-                ),
-            }
-        }
+/// The names and the prefixes of a list.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    pub(super) names: Vec<SecretName>,
+    /// In lower case, without their `*`.
+    pub(super) prefixes: Vec<String>,
+}
+
+impl Entries {
+    pub(super) fn into_list(self) -> AllowList {
+        AllowList::new(self.names, self.prefixes)
     }
-    let any = prefixes.iter().any(String::is_empty);
+}
+
+/// Reads `ALLOWED_SECRETS` and `DANGEROUSLY_ALLOW_ANY_SECRET`. `None` when there is a fault.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<AllowList> {
+    let dangerously_any = reader.boolean(&ALLOW_ANY_SECRET);
+    let list = reader.text(&ALLOWED_SECRETS)?;
+    let entries = read_entries(reader, NAME, list);
+    let any = list.split(',').any(|element| element.trim() == "*");
     match (any, dangerously_any) {
-        (true, false) => reader.fault(
-            NAME,
-            format!(
-                "`*` serves every secret of the vault; list the names, or set {DANGEROUSLY_ANY}=true if that is really \
-                 meant"
-            ),
-        ),
+        (true, false) => {
+            reader.fault(
+                NAME,
+                format!(
+                    "`*` serves every secret of the vault; list the names, or set {}=true if that is really meant",
+                    ALLOW_ANY_SECRET.name
+                ),
+            );
+            return None;
+        }
         (true, true) => reader.warn(NAME, "`*` serves every secret of the vault, those added later too"),
         (false, true) => reader.warn(
-            DANGEROUSLY_ANY,
+            ALLOW_ANY_SECRET.name,
             "it has no effect without `*` in ALLOWED_SECRETS, and would let one added later pass unnoticed; remove it",
         ),
         (false, false) => {}
     }
-    for name in &names {
-        if let Some(prefix) = prefixes.iter().find(|prefix| name.as_str().starts_with(&**prefix)) {
+    entries.map(Entries::into_list)
+}
+
+/// The entries of a list of the setting `name`; `None` when one of them is at fault.
+pub(super) fn read_entries(reader: &mut Reader<'_>, name: &str, list: &str) -> Option<Entries> {
+    let mut entries = Entries::default();
+    let mut is_sound = true;
+    for (place, element) in elements(list) {
+        match read_entry(element) {
+            Ok(Entry::Prefix(prefix)) if entries.prefixes.contains(&prefix) => {
+                reader.warn(name, format!("element {place} is there twice; remove one"));
+            }
+            Ok(Entry::Name(secret)) if entries.names.contains(&secret) => {
+                reader.warn(name, format!("element {place} is there twice; remove one"));
+            }
+            Ok(Entry::Prefix(prefix)) => entries.prefixes.push(prefix),
+            Ok(Entry::Name(secret)) => entries.names.push(secret),
+            Err(message) => {
+                is_sound = false;
+                reader.fault(name, format!("element {place}: {message}"));
+            }
+        }
+    }
+    warn_of_covered(reader, name, &entries);
+    is_sound.then_some(entries)
+}
+
+enum Entry {
+    Name(SecretName),
+    Prefix(String),
+}
+
+/// Reads one element. What is wrong with it is told without repeating it: somebody may have pasted the secret itself in
+/// place of its name.
+fn read_entry(element: &str) -> Result<Entry, String> {
+    if element.is_empty() {
+        return Err("it is empty; remove the comma".into());
+    }
+    let prefix = element
+        .strip_suffix('*')
+        .filter(|prefix| is_name_text(prefix) && prefix.len() < MAX_NAME);
+    if let Some(prefix) = prefix {
+        return Ok(Entry::Prefix(prefix.to_ascii_lowercase()));
+    }
+    SecretName::parse(element)
+        .map(Entry::Name)
+        .map_err(|error| format!("{error}; a single `*` may end it to allow a prefix"))
+}
+
+fn warn_of_covered(reader: &mut Reader<'_>, name: &str, entries: &Entries) {
+    let covering = |text: &str, own: Option<&String>| {
+        entries
+            .prefixes
+            .iter()
+            .find(|prefix| Some(*prefix) != own && text.starts_with(prefix.as_str()))
+    };
+    for secret in &entries.names {
+        if let Some(prefix) = covering(secret.as_str(), None) {
             reader.warn(
-                NAME,
-                format!("{name} is allowed by {prefix}* already; remove one of them"),
+                name,
+                format!("{secret} is allowed by {prefix}* already; remove one of them"),
             );
         }
     }
-    for prefix in &prefixes {
-        if let Some(wider) = prefixes
-            .iter()
-            .find(|wider| *wider != prefix && prefix.starts_with(&**wider))
-        {
+    for prefix in &entries.prefixes {
+        if let Some(wider) = covering(prefix, Some(prefix)) {
             reader.warn(
-                NAME,
+                name,
                 format!("{prefix}* is allowed by {wider}* already; remove one of them"),
             );
         }
     }
-    AllowList::new(names, prefixes)
-}
-
-/// The folded prefix of `prefix*`, if `element` is one.
-fn prefix(element: &str) -> Option<String> {
-    let prefix = element.strip_suffix('*')?;
-    (is_name_text(prefix) && prefix.len() < MAX_NAME).then(|| prefix.to_ascii_lowercase())
 }

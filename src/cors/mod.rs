@@ -7,6 +7,7 @@
 mod origin;
 mod pattern;
 mod preflight;
+mod suffixes;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -18,6 +19,7 @@ pub use self::origin::{Origin, OriginError, Scheme};
 pub use self::pattern::{OriginSet, Pattern, PatternError};
 use self::preflight::PreflightAnswer;
 pub use self::preflight::Unmet;
+pub use self::suffixes::is_shared_suffix;
 
 /// `Vary` of every answer but a preflight's. It is sent to requests without `Origin` too: a cache that stored their
 /// answer would give it to a cross-origin one.

@@ -34,7 +34,7 @@ use self::writer::Writers;
 const OWN_TARGETS: &str = "keyvault_cors";
 
 /// How to log.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Options {
     /// The form of a line.
     pub format: Format,

@@ -14,10 +14,11 @@ use http_body_util::Empty;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use keyvault_cors::access::{self, Access};
-use keyvault_cors::api::{self, Api};
-use keyvault_cors::cache::{self, Cache};
-use keyvault_cors::config::{Config, Sources};
-use keyvault_cors::deliver::{self, Renderer};
+use keyvault_cors::api::Api;
+use keyvault_cors::cache::Cache;
+use keyvault_cors::config::Config;
+use keyvault_cors::cors::Policy;
+use keyvault_cors::deliver::Renderer;
 use keyvault_cors::log::Text;
 use keyvault_cors::secret::{Attributes, Bundle, SecretKey, SecretValue};
 use keyvault_cors::vault::{Read, Vault, VaultError};
@@ -46,42 +47,29 @@ impl Vault for Constant {
 
 /// The handler's own settings at their defaults, as under the Functions host.
 fn api() -> Api {
-    let lookup = |name: &str| {
-        let value = match name {
-            "KEY_VAULT_URL" => "https://my-vault.vault.azure.net",
-            "ALLOWED_SECRETS" => "maps-key",
-            "ALLOWED_ORIGINS" => ORIGIN,
-            "FUNCTIONS_CUSTOMHANDLER_PORT" => "7071",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    };
-    let config = Config::from_lookup(&Sources {
-        lookup: &lookup,
-        names: &[],
-        read_file: &|path| std::fs::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)),
+    let settings = [
+        ("KEY_VAULT_URL", "https://my-vault.vault.azure.net"),
+        ("ALLOWED_SECRETS", "maps-key"),
+        ("ALLOWED_ORIGINS", ORIGIN),
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let files = ["GetSecret/function.json", "Preflight/function.json"].map(|path| {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        (path.to_owned(), std::fs::read(root.join(path)))
     });
-    let config = config.unwrap();
-    let options = cache::Options {
-        stale: config.cache_stale,
-        timeout: config.upstream_timeout,
-    };
-    let renderer = Renderer::new(deliver::Options {
-        public_host: config.public_host.clone(),
-    });
+    let config = Config::read(&settings.into(), &files.into()).unwrap();
+    let renderer = Renderer::new(config.deliver);
     Api {
-        options: api::Options {
-            require_origin: config.require_origin,
-            require_loopback_host: !config.under_functions_host,
-        },
-        cors: config.cors_policy(),
+        options: config.api,
+        cors: Policy::new(config.cors),
         authenticator: None,
         access: Access::new(access::Options {
             // No refresh is to fall into a measurement.
             ttl: Duration::from_hours(24),
             ..config.access
         }),
-        secrets: Cache::new(Arc::new(Constant), renderer, options),
+        secrets: Cache::new(Arc::new(Constant), renderer, config.cache),
         now: || 1_800_000_000,
         refusals: Arc::default(),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyvault_cors::config::{Config, SETTINGS, Sources};
+use keyvault_cors::config::{Config, SETTINGS};
 use serde_json::{Value, json};
 
 use super::app::{CONFIG, settings};
@@ -49,7 +49,7 @@ fn table(project: &Project) -> Result<&Expr, String> {
 
 fn names(project: &Project) -> Findings {
     let given: BTreeSet<&str> = table(project)?.entries().iter().map(|(key, _)| key.key()).collect();
-    let known = BTreeSet::from(SETTINGS);
+    let known = BTreeSet::from(SETTINGS.map(|setting| setting.name));
     let missing = known
         .difference(&given)
         .map(|it| format!("{RESOURCES}: {it} is not set"));
@@ -105,17 +105,11 @@ fn bools(project: &Project) -> Findings {
 
 /// Reads a configuration as the handler does, from these variables alone.
 fn read(variables: &BTreeMap<String, String>) -> Result<Config, Vec<String>> {
-    let names: Vec<String> = variables.keys().cloned().collect();
-    let function = |path: &str| {
-        let root = env!("CARGO_MANIFEST_DIR");
-        std::fs::read(format!("{root}/{path}"))
-    };
-    let sources = Sources {
-        lookup: &|name| variables.get(name).cloned(),
-        names: &names,
-        read_file: &function,
-    };
-    Config::from_lookup(&sources).map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    let root = env!("CARGO_MANIFEST_DIR");
+    let files = ["GetSecret/function.json", "Preflight/function.json", "host.json"];
+    let files = files.map(|path| (path.to_owned(), std::fs::read(format!("{root}/{path}"))));
+    Config::read(variables, &files.into())
+        .map_err(|findings| findings.faults.iter().map(ToString::to_string).collect())
 }
 
 fn as_variables(settings: &Value) -> BTreeMap<String, String> {

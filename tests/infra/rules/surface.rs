@@ -245,7 +245,8 @@ fn azd_variables(project: &Project) -> Findings {
         findings.extend(unless(holds, &format!("{PARAMETERS}: {name} is read from {found}")));
         let settings = SETTINGS
             .iter()
-            .filter(|it| it.replace('_', "") == name.to_uppercase() && **it != found);
+            .map(|setting| setting.name)
+            .filter(|it| it.replace('_', "") == name.to_uppercase() && *it != found);
         findings.extend(settings.map(|it| format!("{PARAMETERS}: the setting is {it}, and the variable {found}")));
     }
     Ok(findings)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use keyvault_cors::config::{Config, Finding, Sources};
+use keyvault_cors::config::{AppFiles, Config, Finding};
 
 use super::handler::Environment;
 
@@ -40,21 +40,26 @@ impl Findings {
 /// Reads a configuration as the handler does; all of the tests' in-process reading is here.
 pub(crate) fn read(environment: &Environment) -> Findings {
     let settings = environment.as_text();
-    let names: Vec<_> = settings.keys().cloned().collect();
     let root = settings.get("FUNCTIONS_APP_ROOT_PATH").map_or(".", String::as_str);
-    let read = Config::from_lookup(&Sources {
-        lookup: &|name| settings.get(name).cloned(),
-        names: &names,
-        read_file: &|path| fs::read(Path::new(root).join(path)),
-    });
-    match read {
+    match Config::read(&settings, &app_files(Path::new(root))) {
         Ok(config) => Findings {
             faults: Vec::new(),
             warnings: config.warnings,
         },
-        Err(faults) => Findings {
-            faults,
-            warnings: Vec::new(),
+        Err(findings) => Findings {
+            faults: findings.faults,
+            warnings: findings.warnings,
         },
     }
+}
+
+/// The app's files below `root` that the configuration asks for.
+fn app_files(root: &Path) -> AppFiles {
+    let folders = fs::read_dir(root).into_iter().flatten().flatten();
+    let functions = folders.filter_map(|folder| Some(format!("{}/function.json", folder.file_name().to_str()?)));
+    functions
+        .chain(["host.json".to_owned()])
+        .filter(|path| root.join(path).is_file())
+        .map(|path| (path.clone(), fs::read(root.join(path))))
+        .collect()
 }

@@ -1,0 +1,208 @@
+//! What the command line asks for.
+
+use std::ffi::OsString;
+
+use keyvault_cors::config::{Fallback, RULE_PARTS, SETTINGS};
+use lexopt::{Arg, Error, Parser, ValueExt};
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Serve until the process is to stop.
+    Serve {
+        /// A local.settings.json to read as well.
+        settings: Option<OsString>,
+    },
+    /// Validate and explain the configuration.
+    Check(Check),
+    /// Print [`usage`].
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// The options of `handler check`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Check {
+    /// A local.settings.json to read as well.
+    pub(crate) settings: Option<OsString>,
+    /// An origin to decide on.
+    pub(crate) origin: Option<String>,
+    /// A secret's name to decide on.
+    pub(crate) secret: Option<String>,
+}
+
+impl Command {
+    /// Reads the arguments behind the program's name.
+    ///
+    /// # Errors
+    /// When they are not of [`usage`]'s form.
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+        let mut parser = Parser::from_args(arguments);
+        let mut settings = None;
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Long("settings") => once(&mut settings, parser.value()?, "--settings")?,
+                Arg::Long("help") | Arg::Short('h') => return end(&mut parser, Self::Help),
+                Arg::Long("version") | Arg::Short('V') => return end(&mut parser, Self::Version),
+                Arg::Value(command) if command == "check" => return parse_check(&mut parser, settings),
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(Self::Serve { settings })
+    }
+}
+
+fn parse_check(parser: &mut Parser, settings: Option<OsString>) -> Result<Command, Error> {
+    let mut check = Check {
+        settings,
+        ..Check::default()
+    };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("settings") => once(&mut check.settings, parser.value()?, "--settings")?,
+            Arg::Long("origin") => once(&mut check.origin, parser.value()?.string()?, "--origin")?,
+            Arg::Long("secret") => once(&mut check.secret, parser.value()?.string()?, "--secret")?,
+            Arg::Long("help") | Arg::Short('h') => return end(parser, Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Check(check))
+}
+
+/// `command`, when nothing follows it.
+fn end(parser: &mut Parser, command: Command) -> Result<Command, Error> {
+    match parser.next()? {
+        None => Ok(command),
+        Some(argument) => Err(argument.unexpected()),
+    }
+}
+
+fn once<T>(place: &mut Option<T>, value: T, option: &str) -> Result<(), Error> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(format!("option '{option}' is given twice").into()),
+    }
+}
+
+/// How `handler` is called, and every setting.
+pub(crate) fn usage() -> String {
+    let mut text = String::from(
+        "\
+Serves allowed Key Vault secrets to allowed origins, as an Azure Functions custom handler.
+
+Usage:
+  handler [--settings FILE]  serve on 127.0.0.1, on FUNCTIONS_CUSTOMHANDLER_PORT or 7071
+  handler check [options]    validate the configuration and explain it, without any network
+      --settings FILE        also read `Values` of a local.settings.json; the environment wins
+      --origin ORIGIN        may a page at ORIGIN read answers?
+      --secret NAME          may the secret NAME be served, and by which rule?
+  handler --help             this text
+  handler --version          the version
+
+Settings are environment variables, with their defaults:
+",
+    );
+    for setting in SETTINGS {
+        let default = match setting.default {
+            Fallback::Required(_) => "required",
+            Fallback::Value(value) | Fallback::Without(value) => value,
+        };
+        text.push_str(&format!(
+            "  {} ({default})\n      {}\n",
+            setting.name,
+            plain(setting.meaning)
+        ));
+    }
+    text.push_str("  RULES__NAME__PART, NAME of A to Z and 0 to 9: narrower rules for some of the secrets\n");
+    for part in RULE_PARTS {
+        text.push_str(&format!(
+            "      {} ({}): {}\n",
+            part.name,
+            plain(part.default),
+            plain(part.meaning)
+        ));
+    }
+    text.push_str(
+        "
+Exit codes: 0 done, or stopped by SIGTERM or SIGINT without the Functions host; 143 and 130 stopped
+by one of them under it; 77 `check` was asked about an origin or a secret that is refused;
+78 the configuration is faulty; 1 anything else.
+",
+    );
+    text
+}
+
+/// Markdown of one sentence without its marks.
+fn plain(markdown: &str) -> String {
+    markdown.replace('`', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Option<Command> {
+        Command::parse(line.split_whitespace().map(OsString::from)).ok()
+    }
+
+    #[test]
+    fn every_form_of_the_usage_is_read_and_no_other() {
+        assert_eq!(parse(""), Some(Command::Serve { settings: None }));
+        for line in ["--settings local.settings.json", "--settings=local.settings.json"] {
+            let settings = Some("local.settings.json".into());
+            assert_eq!(parse(line), Some(Command::Serve { settings }), "{line}");
+        }
+        for help in ["--help", "-h", "check --help"] {
+            assert_eq!(parse(help), Some(Command::Help), "{help}");
+        }
+        assert_eq!(parse("--version"), Some(Command::Version));
+        assert_eq!(parse("check"), Some(Command::Check(Check::default())));
+        let all = || {
+            Some(Command::Check(Check {
+                settings: Some("local.settings.json".into()),
+                origin: Some("https://contoso.com".into()),
+                secret: Some("maps-key".into()),
+            }))
+        };
+        for line in [
+            "check --settings local.settings.json --origin https://contoso.com --secret maps-key",
+            "check --secret=maps-key --origin=https://contoso.com --settings=local.settings.json",
+            "--settings local.settings.json check --origin https://contoso.com --secret maps-key",
+        ] {
+            assert_eq!(parse(line), all(), "{line}");
+        }
+    }
+
+    #[test]
+    fn any_other_command_line_is_refused() {
+        for line in [
+            "serve",
+            "--port 1",
+            "--settings",
+            "--settings a --settings b",
+            "--settings a check --settings b",
+            "--origin https://contoso.com",
+            "check --origin",
+            "check --port 1",
+            "check x",
+            "check --origin a --origin b",
+            "--help check",
+            "--version=1",
+        ] {
+            assert_eq!(parse(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_usage_names_every_setting_and_part_of_a_rule() {
+        let usage = usage();
+        for name in SETTINGS.iter().map(|setting| setting.name) {
+            assert!(usage.contains(name), "{name}");
+        }
+        for part in RULE_PARTS {
+            assert!(usage.contains(part.name), "{}", part.name);
+        }
+        assert!(!usage.contains('`') || usage.contains("`Values`"));
+    }
+}

@@ -1,0 +1,69 @@
+//! The settings of one run: the environment over a local.settings.json, and the app's own files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use keyvault_cors::config::{AppFiles, Finding, read_settings_file};
+
+/// The settings, and which of them a file gives.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Every variable with its value.
+    pub(crate) values: BTreeMap<String, String>,
+    from_file: BTreeSet<String>,
+}
+
+impl Settings {
+    /// Joins `environment` with the `Values` of `file`; the environment wins.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub(crate) fn read(environment: BTreeMap<String, String>, file: Option<&OsString>) -> Result<Self, Vec<Finding>> {
+        let mut values = match file {
+            None => BTreeMap::new(),
+            Some(file) => read_file(file)?,
+        };
+        values.retain(|name, _| !environment.contains_key(name));
+        let from_file = values.keys().cloned().collect();
+        values.extend(environment);
+        Ok(Self { values, from_file })
+    }
+
+    /// Where a setting that is set is from.
+    pub(crate) fn source(&self, name: &str) -> &'static str {
+        if self.from_file.contains(name) {
+            "file"
+        } else {
+            "environment"
+        }
+    }
+
+    /// The app's host.json and every function.json one folder below its root: `FUNCTIONS_APP_ROOT_PATH`, else the
+    /// working directory.
+    pub(crate) fn app_files(&self) -> AppFiles {
+        let root = self.values.get("FUNCTIONS_APP_ROOT_PATH");
+        let root = Path::new(root.map_or(".", String::as_str));
+        // A root that cannot be listed has no functions: without its two files nothing starts under the host.
+        let folders = fs::read_dir(root).into_iter().flatten().flatten();
+        let functions = folders.filter_map(|folder| {
+            let name = folder.file_name().into_string().ok()?;
+            Some(format!("{name}/function.json"))
+        });
+        functions
+            .chain(["host.json".to_owned()])
+            .filter_map(|path| match fs::read(root.join(&path)) {
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
+                content => Some((path, content)),
+            })
+            .collect()
+    }
+}
+
+fn read_file(file: &OsString) -> Result<BTreeMap<String, String>, Vec<Finding>> {
+    let name = file.to_string_lossy().escape_debug().to_string();
+    let bytes = fs::read(file).map_err(|error| vec![Finding::new(&*name, format!("it cannot be read: {error}"))])?;
+    read_settings_file(&name, &bytes)
+}
