@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 mod page;
 mod settings;
+mod smoke;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,9 +13,11 @@ use std::process::ExitCode;
 
 use keyvault_cors::config::{Config, Findings};
 use keyvault_cors::log;
+use tokio::runtime;
 
 use self::arguments::Command;
 use self::settings::Settings;
+use self::smoke::Credential;
 use crate::app;
 
 /// An origin or a secret that was asked about is refused (`EX_NOPERM` of sysexits.h).
@@ -28,6 +31,7 @@ pub(crate) fn run() -> ExitCode {
     match Command::parse(std::env::args_os().skip(1)) {
         Ok(Command::Serve { settings }) => serve(settings.as_ref()),
         Ok(Command::Check(question)) => check(&question),
+        Ok(Command::Smoke(arguments)) => smoke(arguments),
         Ok(Command::Help) => say(io::stdout(), &arguments::usage()),
         Ok(Command::Version) => say(io::stdout(), concat!("handler ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {
@@ -67,6 +71,36 @@ fn check(question: &arguments::Check) -> ExitCode {
         ExitCode::from(EXIT_REFUSED)
     } else {
         said
+    }
+}
+
+fn smoke(mut arguments: smoke::Arguments) -> ExitCode {
+    let mut environment = environment();
+    let mut from_environment = |name| environment.remove(name).filter(|text| !text.is_empty());
+    arguments.key = arguments
+        .key
+        .or_else(|| from_environment("SMOKE_KEY").map(Credential::new));
+    arguments.token = arguments
+        .token
+        .or_else(|| from_environment("SMOKE_TOKEN").map(Credential::new));
+    let report = smoke::Options::read(arguments)
+        .map_err(|error| error.to_string())
+        .and_then(|options| {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| error.to_string())?;
+            let report = runtime.block_on(smoke::run(&options));
+            // A name that the system is still looking up would hold the process.
+            runtime.shutdown_background();
+            let report = report.map_err(|error| error.to_string())?;
+            Ok((report.text(&options), report.has_failed()))
+        });
+    match report {
+        Ok((text, has_failed)) if say(io::stdout(), &text) == ExitCode::SUCCESS && !has_failed => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            say(io::stderr(), &format!("handler smoke: {error}\n"));
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -144,8 +144,10 @@ const ROOMS: [Room; 17] = [
     },
     Room {
         module: "cli",
-        siblings: &["access", "app", "config", "cors", "log", "secret", "vault"],
-        never: &["async", "await", "tokio", "warp", "hyper", "reqwest", "SystemTime", "Instant"],
+        siblings: &[
+            "access", "app", "az", "config", "cors", "host", "log", "outbound", "secret", "vault",
+        ],
+        never: &["warp", "hyper", "SystemTime", "Instant"],
     },
 ];
 
