@@ -13,6 +13,7 @@
 
 mod failure;
 mod fetch;
+mod in_flight;
 mod prefetch;
 mod state;
 mod sweep;
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::fetch::{Fetch, Waiter};
+use self::fetch::Fetch;
+use self::in_flight::Waiter;
 use self::state::State;
 use crate::deliver::{Delivery, Renderer};
 use crate::secret::SecretKey;
