@@ -35,7 +35,7 @@ export function showDemo({ allowed, refused, vault }, hasSignIn, tryName) {
   else addTry("try-page", link, "This page at an origin that is allowed.", "");
   const signIn = hasSignIn
     ? ["Read it signed out, or as somebody who may not.", "Sign in above; ask for the role or scope."]
-    : ["This demo asks for no sign-in.", "Start it with --entra."];
+    : ["This demo asks for no sign-in.", "Its option --entra adds one."];
   document.getElementById("try-sign-in").append(element("li", {}, words(...signIn)));
   document.getElementById("tries").hidden = false;
 

@@ -164,4 +164,5 @@ try {
   showError(error);
 }
 // Only now, when everything has its place, so that nothing jumps.
+$("places").hidden = false;
 document.querySelector("main").hidden = false;

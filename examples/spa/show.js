@@ -44,13 +44,14 @@ export function showValue(name, { value, attributes }) {
 }
 
 export function showError(error, isSignedIn) {
-  const { code, title, advice, causes, toCopy, status, requestId } = explain(error, isSignedIn);
+  const { code, title, advice, causes, note, toCopy, status, requestId } = explain(error, isSignedIn);
   show(
     "bad",
     code,
     element("p", { className: "title" }, title),
     element("p", {}, advice),
     ...(causes.length ? [element("ol", {}, ...causes.map(cause))] : []),
+    ...(note ? [small(note)] : []),
     ...(toCopy ? [element("pre", {}, toCopy)] : []),
     ...(status ? [small(element("code", {}, code === "unknown" ? `HTTP ${status}` : `${status} ${code}`))] : []),
     // The handler's log has it too.

@@ -42,7 +42,7 @@ const WORDS = {
   "not-configured": ["This page does not know its API.", "Put a file config.json beside it:"],
   blocked: [
     "The browser kept the answer from this page.",
-    "It does not tell a script why. The browser’s console and network tab do; the three usual causes:",
+    "It does not tell a script why. The browser’s console and network tab name a status, or none:",
   ],
   unknown: ["The answer was not one of keyvault-cors.", "Check the API’s address: it ends in /api."],
 };
@@ -52,20 +52,20 @@ const TO_COPY = {
   "not-configured": '{"api": "https://HOST/api"}',
 };
 
+// Where the Functions host's own CORS is on, it answers preflights in the app's place, and its 401 can be read.
+const PLATFORM =
+  "On Flex Consumption the platform answers the preflight: with 204 but no Access-Control-Allow-Origin, the origin is missing from its own CORS list.";
+
 /** Why a browser lets nothing through: how it shows, and what to do. */
 function causes() {
   return [
     ["Wrong origin: status 403.", `Add ${location.origin} to ALLOWED_ORIGINS, exactly as written here.`],
     ["Missing function key: status 401.", "The Functions host refuses before the app is asked. Send x-functions-key."],
     ["Nothing there: no status at all.", "Check the API’s address, and whether the app runs."],
-    [
-      "On Flex Consumption the platform answers first.",
-      "A preflight with status 204 but no Access-Control-Allow-Origin: add the origin to the platform’s own CORS list, too.",
-    ],
   ];
 }
 
-/** `{ code, title, advice, causes, toCopy, status, requestId }` of whatever was thrown. */
+/** `{ code, title, advice, causes, note, toCopy, status, requestId }` of whatever was thrown. */
 export function explain(error, isSignedIn = false) {
   let code = codeOf(error);
   const { status, headers } = error.response ?? {};
@@ -80,6 +80,7 @@ export function explain(error, isSignedIn = false) {
     title,
     advice,
     causes: code === "blocked" ? causes() : [],
+    note: code === "blocked" ? PLATFORM : undefined,
     toCopy: TO_COPY[code],
     status,
     requestId: headers?.get("x-ms-request-id"),
