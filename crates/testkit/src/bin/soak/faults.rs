@@ -82,7 +82,7 @@ impl Schedule {
     pub(crate) async fn run(&mut self, world: &World, end: Instant) -> Result<(), Box<dyn Error>> {
         while Instant::now() < end {
             let calm = Duration::from_millis(self.random.u64(500..1500));
-            self.watch(world, calm, MOST_TRIES).await;
+            self.watch(world, calm, MOST_TRIES, None).await;
             if self.deck.is_empty() {
                 self.deck = DECK.to_vec();
                 self.random.shuffle(&mut self.deck);
@@ -128,7 +128,7 @@ impl Schedule {
             Card::VaultThrottles => MOST_AFTER_A_PAUSE,
             _ => MOST_TRIES,
         };
-        self.watch(world, length, most).await;
+        self.watch(world, length, most, Some(card)).await;
         world.emulator.clear_faults();
         self.process.read_on();
         Ok(())
@@ -156,7 +156,7 @@ impl Schedule {
     }
 
     /// Judges each second of the time that passes; `most` tries of the vault are for one that has had time to be noticed.
-    async fn watch(&mut self, world: &World, length: Duration, most: u64) {
+    async fn watch(&mut self, world: &World, length: Duration, most: u64, card: Option<Card>) {
         let begun = Instant::now();
         let end = begun + length;
         let mut seconds = interval(Duration::from_secs(1));
@@ -173,7 +173,10 @@ impl Schedule {
             self.most_tries = self.most_tries.max(tries);
             let most = if begun.elapsed() > PATIENCE { most } else { MOST_TRIES };
             if tries > most {
-                world.violation(format!("{tries} tries of the vault in a second, at most {most}"));
+                let elapsed = begun.elapsed();
+                world.violation(format!(
+                    "{tries} tries in a second, at most {most}: {card:?}, {elapsed:.1?}"
+                ));
             }
             self.process.must_be_flat(world);
         }
