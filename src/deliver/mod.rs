@@ -3,12 +3,21 @@
 //! The only room in which a secret's bytes come out of their type. It knows
 //! neither the vault nor HTTP.
 
+mod blob_sas;
+mod give;
+mod pubsub_token;
+mod speech_token;
+
 use std::fmt;
 
 use bytes::Bytes;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+pub use self::blob_sas::BlobSas;
+pub use self::give::{Give, GiveFault, GiveWarning, Given};
+pub use self::pubsub_token::PubSubToken;
+pub use self::speech_token::SpeechToken;
 use crate::secret::{Attributes, Bundle, SecretKey};
 
 /// JSON of a bundle without its value and content type, at most.
