@@ -40,7 +40,7 @@ pub enum GiveFault {
     )]
     UnknownKind {
         /// What is written, where it may be repeated.
-        given: Given,
+        given: Quoted,
         /// The most similar kind.
         nearest: &'static str,
     },
@@ -48,7 +48,7 @@ pub enum GiveFault {
     #[error("{given} is no `NAME=VALUE`; white space ends a value")]
     NoValue {
         /// What is written, where it may be repeated.
-        given: Given,
+        given: Quoted,
     },
     /// The kind has no such parameter.
     #[error("{given} is no parameter of {kind}; the nearest is `{nearest}`, it takes {}", known(.parameters))]
@@ -56,7 +56,7 @@ pub enum GiveFault {
         /// The kind.
         kind: &'static str,
         /// What is written, where it may be repeated.
-        given: Given,
+        given: Quoted,
         /// The most similar parameter.
         nearest: &'static str,
         /// All that the kind takes.
@@ -110,16 +110,16 @@ pub enum GiveWarning {
 
 /// Text from a setting that a fault names, unless it could be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given(Option<String>);
+pub struct Quoted(Option<String>);
 
-impl Given {
+impl Quoted {
     fn new(text: &str) -> Self {
         let is_word = text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-' || b == b'_');
         Self((is_word && (1..=LONGEST_REPEATED).contains(&text.len())).then(|| text.to_owned()))
     }
 }
 
-impl fmt::Display for Given {
+impl fmt::Display for Quoted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(text) => write!(f, "`{text}`"),
@@ -182,7 +182,7 @@ impl Give {
         };
         let Some(kind) = Kind::named(word) else {
             return Err(vec![GiveFault::UnknownKind {
-                given: Given::new(word),
+                given: Quoted::new(word),
                 nearest: nearest(word, Kind::NAMES),
             }]);
         };
@@ -281,14 +281,14 @@ impl<'a> Parameters<'a> {
         for word in words {
             let Some((name, value)) = word.split_once('=') else {
                 read.faults.push(GiveFault::NoValue {
-                    given: Given::new(word),
+                    given: Quoted::new(word),
                 });
                 continue;
             };
             let Some(name) = kind.parameters().iter().copied().find(|known| *known == name) else {
                 read.faults.push(GiveFault::UnknownParameter {
                     kind: kind.name(),
-                    given: Given::new(name),
+                    given: Quoted::new(name),
                     nearest: nearest(name, kind.parameters()),
                     parameters: kind.parameters(),
                 });
@@ -388,5 +388,4 @@ pub(super) fn host_in(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "give_tests.rs"]
 mod tests;
