@@ -105,10 +105,10 @@ impl Renderer {
             give,
             exchange: Arc::new(Exchange::new(options.timeout)),
         };
-        let gives = options.gives.into_iter();
+        let keys = options.gives.into_iter();
         Self {
             public_host: options.public_host.into(),
-            gives: Arc::new(gives.map(|(name, give)| (name, Arc::new(giver(give)))).collect()),
+            gives: Arc::new(keys.map(|(name, give)| (name, Arc::new(giver(give)))).collect()),
         }
     }
 

@@ -210,6 +210,8 @@ fn values() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Over every state of the vault, of the cache and of the key: fresh, stale, failing, disabled, of no form.
     #[test]
     fn a_key_leaves_in_no_answer_and_no_line(
