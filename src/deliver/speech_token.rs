@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -68,7 +68,11 @@ impl SpeechToken {
     /// Has the service make a token for `key`.
     pub(super) async fn issue(&self, client: &Client, key: &str) -> Result<Credential, IssueError> {
         let url = format!("https://{}/sts/v1.0/issueToken", self.host);
-        let request = client.post(url).header(KEY_HEADER, header(key)?).body("");
+        // An empty body would go without its length, which the service requires (411).
+        let request = client
+            .post(url)
+            .header(KEY_HEADER, header(key)?)
+            .header(CONTENT_LENGTH, 0);
         let response = request.send().await;
         let response = response
             .map_err(|_| IssueError::Unavailable("the service cannot be reached, or its certificate is not trusted"))?;
