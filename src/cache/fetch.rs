@@ -59,7 +59,7 @@ impl Fetch {
     /// the last attempt.
     async fn attempt(&mut self, read: Read, began: Instant, is_last: bool) -> Option<Outcome> {
         let fetched = self.shared.vault.fetch(&self.key, read).await;
-        let outcome = fetched.map(|bundle| Arc::new(self.shared.renderer.render(&self.key, &bundle)));
+        let outcome = fetched.map(|bundle| Arc::new(self.shared.renderer.render(&self.key, bundle)));
         let mut state = self.shared.state();
         let in_flight = state.in_flight.get_mut(&self.key);
         let is_outdated = in_flight.is_some_and(|in_flight| std::mem::take(&mut in_flight.is_outdated));

@@ -18,7 +18,7 @@ mod secrets;
 mod settings;
 mod settings_file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
@@ -150,7 +150,11 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
             ttl,
             rules,
         },
-        deliver: deliver::Options { public_host },
+        deliver: deliver::Options {
+            public_host,
+            gives: HashMap::new(),
+            timeout,
+        },
         api: api::Options {
             require_origin,
             require_loopback_host: !under_functions_host,

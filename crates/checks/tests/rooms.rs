@@ -86,8 +86,8 @@ const ROOMS: [Room; 17] = [
     },
     Room {
         module: "deliver",
-        siblings: &["secret"],
-        never: &["warp", "hyper", "tokio", "StatusCode", "HeaderMap"],
+        siblings: &["secret", "outbound"],
+        never: &["warp", "hyper", "StatusCode", "HeaderMap", "SystemTime", "fs"],
     },
     Room {
         module: "cache",
@@ -117,7 +117,9 @@ const ROOMS: [Room; 17] = [
     },
     Room {
         module: "api",
-        siblings: &["host", "secret", "cors", "cache", "token", "access", "vault", "log"],
+        siblings: &[
+            "host", "secret", "cors", "cache", "token", "access", "deliver", "vault", "log",
+        ],
         never: &["hyper", "reqwest", "SystemTime", "fs"],
     },
     Room {
