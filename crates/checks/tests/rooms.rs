@@ -145,7 +145,16 @@ const ROOMS: [Room; 17] = [
     Room {
         module: "cli",
         siblings: &["access", "app", "config", "cors", "log", "secret", "vault"],
-        never: &["async", "await", "tokio", "warp", "hyper", "reqwest", "SystemTime", "Instant"],
+        never: &[
+            "async",
+            "await",
+            "tokio",
+            "warp",
+            "hyper",
+            "reqwest",
+            "SystemTime",
+            "Instant",
+        ],
     },
 ];
 
@@ -235,7 +244,10 @@ fn end_of_text(rest: &str) -> usize {
 
 /// The sibling modules that this code names: `crate::X`, `crate::{X, Y}`, and the binary's `keyvault_cors::X`.
 fn siblings(code: &str) -> impl Iterator<Item = &str> {
-    let paths = code.split("crate::").skip(1).chain(code.split("keyvault_cors::").skip(1));
+    let paths = code
+        .split("crate::")
+        .skip(1)
+        .chain(code.split("keyvault_cors::").skip(1));
     paths.flat_map(|rest| match rest.strip_prefix('{') {
         Some(group) => group_members(group),
         None => vec![first_word(rest)],
@@ -313,7 +325,11 @@ fn only_cli_reads_the_environment_and_only_vault_knows_azure() {
         for path in product_files(room.module) {
             // `env!` is the compiler's: the version.
             let reads_environment = code(&path).replace("env!", "").contains("env::");
-            assert!(!reads_environment || room.module == "cli", "{} reads it", path.display());
+            assert!(
+                !reads_environment || room.module == "cli",
+                "{} reads it",
+                path.display()
+            );
             for word in words(&path) {
                 let is_azure = word.starts_with("azure_");
                 assert!(!is_azure || room.module == "vault", "{} names {word}", path.display());

@@ -23,10 +23,16 @@ fn table() -> String {
             Empty::Means(words) => format!("; empty: {words}"),
             Empty::Fault | Empty::Unset => String::new(),
         };
-        table.push_str(&format!("| `{}` | {default} | {range}{}{empty} |\n", setting.name, setting.meaning));
+        table.push_str(&format!(
+            "| `{}` | {default} | {range}{}{empty} |\n",
+            setting.name, setting.meaning
+        ));
     }
     for part in RULE_PARTS {
-        table.push_str(&format!("| `RULES__NAME__{}` | {} | {} |\n", part.name, part.default, part.meaning));
+        table.push_str(&format!(
+            "| `RULES__NAME__{}` | {} | {} |\n",
+            part.name, part.default, part.meaning
+        ));
     }
     table
 }
@@ -35,5 +41,8 @@ fn table() -> String {
 fn the_readme_has_the_table_of_settings() {
     let readme = include_str!("../../../README.md");
     let table = table();
-    assert!(readme.contains(&table), "the README's table of settings must be:\n{table}");
+    assert!(
+        readme.contains(&table),
+        "the README's table of settings must be:\n{table}"
+    );
 }

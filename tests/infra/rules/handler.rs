@@ -108,8 +108,7 @@ fn read(variables: &BTreeMap<String, String>) -> Result<Config, Vec<String>> {
     let root = env!("CARGO_MANIFEST_DIR");
     let files = ["GetSecret/function.json", "Preflight/function.json", "host.json"];
     let files = files.map(|path| (path.to_owned(), std::fs::read(format!("{root}/{path}"))));
-    Config::read(variables, &files.into())
-        .map_err(|findings| findings.faults.iter().map(ToString::to_string).collect())
+    Config::read(variables, &files.into()).map_err(|findings| findings.faults.iter().map(ToString::to_string).collect())
 }
 
 fn as_variables(settings: &Value) -> BTreeMap<String, String> {
