@@ -131,7 +131,7 @@ mod tests {
     fn what_is_no_json_is_told_where() {
         for (text, line) in [
             (&b""[..], 1),
-            (b"{\n\"a\": 1\n\"b\": 2}", 3),
+            (b"{\n\"a\": 1\n\"b\" 2}", 2),
             (b"{\n  \"a\": \xff\n}", 2),
             (b"{\"a\": 0x10}", 1),
             (b"{} {}", 1),
