@@ -17,20 +17,37 @@ pub(crate) fn usage() -> String {
     fs::read_to_string(root().join("src/cli/arguments.rs")).unwrap()
 }
 
-/// A command: its words, without variables in front and comments behind.
+/// The commands of a line, by their words: without comments, and without variables in front.
 fn commands(line: &str) -> Vec<Vec<String>> {
-    let line = line.split(" # ").next().unwrap_or_default();
-    line.split("&&")
-        .flat_map(|part| part.split(" | "))
-        .map(|part| part.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        .map(|words| {
-            words
-                .into_iter()
-                .skip_while(|word| is_assignment(word))
-                .collect::<Vec<_>>()
-        })
-        .filter(|words| !words.is_empty())
-        .collect()
+    let mut commands = vec![Vec::new()];
+    for word in words(line) {
+        match word.as_str() {
+            "#" => break,
+            "&&" | "|" | ";" => commands.push(Vec::new()),
+            _ => commands.last_mut().unwrap().push(word),
+        }
+    }
+    let bare = commands.into_iter().map(|words| words.into_iter().skip_while(|word| is_assignment(word)));
+    bare.map(Iterator::collect).filter(|words: &Vec<_>| !words.is_empty()).collect()
+}
+
+/// The words of a line; a quoted text is part of its word.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in line.chars() {
+        if quote == Some(c) {
+            quote = None;
+        } else if quote.is_none() && (c == '"' || c == '\'') {
+            quote = Some(c);
+        } else if quote.is_none() && c.is_whitespace() {
+            words.push(String::new());
+        } else {
+            words.last_mut().unwrap().push(c);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 fn is_assignment(word: &str) -> bool {
@@ -139,10 +156,29 @@ fn azd(arguments: &[String]) -> Option<String> {
         pairs
     };
     let unknown = names.iter().map(|word| word.split('=').next().unwrap_or_default());
-    let mut unknown = unknown.filter(|name| !parameters.contains(&format!("${{{name}")));
+    let is_read = |name: &str| ["}", "="].iter().any(|end| parameters.contains(&format!("${{{name}{end}")));
+    let mut unknown = unknown.filter(|name| !is_read(name));
     unknown
         .next()
         .map(|name| format!("infra/main.parameters.json does not read {name}"))
+}
+
+/// Commands in the middle of a sentence, by their first words.
+const IN_PROSE: [&str; 5] = ["azd env set ", "cargo ", "handler ", "npm ", "scripts/"];
+
+#[test]
+fn every_command_in_prose_can_be_run() {
+    let code = regex::Regex::new("`([^`]+)`").unwrap();
+    for page in pages() {
+        let prose = page.prose();
+        for captures in code.captures_iter(&prose) {
+            let line = captures[1].replace('\n', " ");
+            if IN_PROSE.iter().any(|start| line.starts_with(start)) {
+                let faults: Vec<_> = commands(&line).iter().filter_map(|words| fault(words)).collect();
+                assert!(faults.is_empty(), "{}: `{line}`: {faults:?}", page.name);
+            }
+        }
+    }
 }
 
 #[test]

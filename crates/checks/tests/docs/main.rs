@@ -110,12 +110,24 @@ fn the_lines_to_copy_are_the_ones_that_the_page_runs() {
     }
 }
 
+#[test]
+fn the_dark_pictures_are_the_light_ones_in_other_colours() {
+    let colour = regex::Regex::new("#[0-9a-f]{6}").unwrap();
+    for name in ["demo", "request"] {
+        let [light, dark] = ["light", "dark"].map(|theme| {
+            let picture = fs::read_to_string(root().join(format!("docs/images/{name}-{theme}.svg"))).unwrap();
+            colour.replace_all(&picture, "#").into_owned()
+        });
+        assert_eq!(light, dark, "{name}");
+    }
+}
+
 /// What a person searches for: the codes of answers, and the reasons in the log.
 #[test]
 fn every_code_is_explained_in_troubleshooting() {
     let page = Page::read("docs/troubleshooting.md");
     let code = fs::read_to_string(root().join("src/api/problem.rs")).unwrap();
-    let texts = regex::Regex::new(r#"text!\(\s*"([A-Za-z]+)",(?:\s*"([A-Za-z]+)",)?"#).unwrap();
+    let texts = regex::Regex::new(r#"text!\([ \n]*"([A-Za-z]+)",(?:[ \n]*"([A-Za-z]+)",)?"#).unwrap();
     let reasons = regex::Regex::new(r#"NotFound::[A-Za-z]+ => "([A-Za-z]+)""#).unwrap();
     let captures = texts.captures_iter(&code).chain(reasons.captures_iter(&code));
     let mut count = 0;
