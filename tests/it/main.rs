@@ -14,6 +14,7 @@
 
 mod support;
 
+mod alerts;
 mod bundle;
 mod cache;
 mod caller;
