@@ -15,6 +15,7 @@
 mod support;
 
 mod bodies;
+mod alerts;
 mod bundle;
 mod cache;
 mod caller;
