@@ -50,8 +50,9 @@ const MOST_TRIES: u64 = 170;
 /// who wait.
 const MOST_PROBES: u64 = 6;
 const MOST_AFTER_A_PAUSE: u64 = 32;
-/// After how long a failing vault must be left alone.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// After how long a failing vault must be left alone: five tries that hang fail after 2 s, and the seconds before are
+/// judged at their end.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 pub(crate) struct Schedule {
     random: Rng,
