@@ -5,6 +5,7 @@
 
 mod base_url;
 mod entra;
+mod gives;
 mod headers;
 mod json;
 mod key_vault;
@@ -18,7 +19,7 @@ mod secrets;
 mod settings;
 mod settings_file;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
@@ -116,8 +117,11 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     let log = read_logging(reader);
     let (port, under_functions_host) = read_port(reader);
     let public_host = read_public_host(reader, port);
-    let rules = rules::read(reader, has_entra, secrets.as_ref(), origins.as_ref());
-    posture::check(reader, files, under_functions_host, has_entra);
+    let callers = gives::Callers {
+        has_entra,
+        is_anonymous: posture::check(reader, files, under_functions_host, has_entra),
+    };
+    let (rules, gives) = rules::read(reader, callers, secrets.as_ref(), origins.as_ref());
     names::check(reader);
     let app = platform::app(reader);
     platform::check_identity(reader, &app);
@@ -152,7 +156,7 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
         },
         deliver: deliver::Options {
             public_host,
-            gives: HashMap::new(),
+            gives,
             timeout,
         },
         api: api::Options {

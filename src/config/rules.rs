@@ -1,13 +1,16 @@
 //! `RULES__NAME__PART`: rules that narrow the settings for some of the secrets.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use super::gives::{self, Callers};
 use super::reader::Reader;
 use super::settings::{CACHE_TTL, Empty, RULE_PARTS};
 use super::{entra, origins, secrets};
 use crate::access::{self, AllowList, Requirement, Rule, RuleFault};
 use crate::cors::{AllowedOrigins, Pattern};
+use crate::deliver::Give;
+use crate::secret::SecretName;
 
 /// How the name of every part of a rule begins.
 pub(super) const PREFIX: &str = "RULES__";
@@ -35,13 +38,13 @@ type RuleParts<'a> = BTreeMap<&'static str, (&'a str, &'a str)>;
 /// The parts of the rules, by the rule's name.
 type Parts<'a> = BTreeMap<&'a str, RuleParts<'a>>;
 
-/// The rules. Each fault names the rule by its variable.
+/// The rules, and the credentials that they give in place of secrets. Each fault names the rule by its variable.
 pub(super) fn read(
     reader: &mut Reader<'_>,
-    has_entra: bool,
+    callers: Callers,
     secrets: Option<&AllowList>,
     origins: Option<&AllowedOrigins>,
-) -> Vec<Rule> {
+) -> (Vec<Rule>, HashMap<SecretName, Give>) {
     let parts = find_parts(reader);
     if let Some(name) = parts.keys().nth(MAX_RULES) {
         reader.fault(
@@ -52,12 +55,15 @@ pub(super) fn read(
             ),
         );
     }
-    let rules: Vec<_> = parts
-        .into_iter()
-        .map(|(name, parts)| read_rule(reader, name, &parts, has_entra))
-        .collect();
+    let mut gives = HashMap::new();
+    let mut rules = Vec::new();
+    for (name, parts) in parts {
+        let (rule, given) = read_rule(reader, name, &parts, callers);
+        rules.push(rule);
+        gives.extend(given);
+    }
     check(reader, &rules, secrets, origins);
-    rules
+    (rules, gives)
 }
 
 /// Every variable that names a part of a rule; a fault for each that nearly does.
@@ -144,7 +150,12 @@ fn part<'a>(reader: &mut Reader<'_>, parts: &RuleParts<'a>, part: &str) -> Optio
     Some((variable, value))
 }
 
-fn read_rule(reader: &mut Reader<'_>, name: &str, parts: &RuleParts<'_>, has_entra: bool) -> Rule {
+fn read_rule(
+    reader: &mut Reader<'_>,
+    name: &str,
+    parts: &RuleParts<'_>,
+    callers: Callers,
+) -> (Rule, Option<(SecretName, Give)>) {
     let value = |reader: &mut Reader<'_>, name| part(reader, parts, name);
     let secrets = match value(reader, "SECRETS") {
         Some((variable, list)) => secrets::read_entries(reader, variable, list).map(secrets::Entries::into_list),
@@ -166,17 +177,21 @@ fn read_rule(reader: &mut Reader<'_>, name: &str, parts: &RuleParts<'_>, has_ent
     let ttl = value(reader, "CACHE_TTL_SECONDS")
         .and_then(|(variable, value)| reader.number_of(variable, CACHE_TTL.kind, value))
         .map(|seconds| Duration::from_secs(seconds.into()));
-    if !has_entra {
+    if !callers.has_entra {
         refuse_callers(reader, parts);
     }
-    Rule {
+    let give = value(reader, "GIVE");
+    let given = give.and_then(|(variable, text)| gives::read(reader, variable, text, secrets.as_ref(), callers));
+    let rule = Rule {
         name: name.to_owned(),
         secrets: secrets.unwrap_or_default(),
         origins,
         requirement: requirement(scopes, roles, clients),
         ttl,
-        current_version_only: false,
-    }
+        // A credential is made from the current version.
+        current_version_only: parts.contains_key("GIVE"),
+    };
+    (rule, given)
 }
 
 fn read_origins(reader: &mut Reader<'_>, variable: &str, list: &str) -> Vec<Pattern> {

@@ -28,6 +28,7 @@ mod entra_settings;
 mod errors;
 mod fetch_metadata;
 mod foreign_issuer;
+mod give;
 mod host;
 mod identity;
 mod issuer;
