@@ -2,9 +2,9 @@
 //!
 //! Kusto is not here; what a query looks for in a line is: its `has_cs` terms and its regular expressions, both of RE2.
 
-use emulator::{Fault, Target, Times};
 use regex::Regex;
 use serde_json::Value;
+use testkit::{Fault, Target, Times};
 
 use crate::support::client::Request;
 use crate::support::{ORIGIN, PATH, Rig};

@@ -14,8 +14,8 @@
 
 mod support;
 
-mod bodies;
 mod alerts;
+mod bodies;
 mod bundle;
 mod cache;
 mod caller;

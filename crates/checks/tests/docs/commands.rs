@@ -27,8 +27,12 @@ fn commands(line: &str) -> Vec<Vec<String>> {
             _ => commands.last_mut().unwrap().push(word),
         }
     }
-    let bare = commands.into_iter().map(|words| words.into_iter().skip_while(|word| is_assignment(word)));
-    bare.map(Iterator::collect).filter(|words: &Vec<_>| !words.is_empty()).collect()
+    let bare = commands
+        .into_iter()
+        .map(|words| words.into_iter().skip_while(|word| is_assignment(word)));
+    bare.map(Iterator::collect)
+        .filter(|words: &Vec<_>| !words.is_empty())
+        .collect()
 }
 
 /// The words of a line; a quoted text is part of its word.
@@ -156,7 +160,11 @@ fn azd(arguments: &[String]) -> Option<String> {
         pairs
     };
     let unknown = names.iter().map(|word| word.split('=').next().unwrap_or_default());
-    let is_read = |name: &str| ["}", "="].iter().any(|end| parameters.contains(&format!("${{{name}{end}")));
+    let is_read = |name: &str| {
+        ["}", "="]
+            .iter()
+            .any(|end| parameters.contains(&format!("${{{name}{end}")))
+    };
     let mut unknown = unknown.filter(|name| !is_read(name));
     unknown
         .next()
