@@ -15,8 +15,8 @@ const TRIES = {
   ],
 };
 
-export function showDemo({ allowed, refused, vault }, hasSignIn, tryName) {
-  const isAllowed = location.origin === allowed;
+export function showDemo({ allowed, second, refused, vault }, hasSignIn, tryName) {
+  const isAllowed = [allowed, second].includes(location.origin);
   const standing = document.getElementById("standing");
   standing.dataset.kind = isAllowed ? "good" : "bad";
   standing.append(element("strong", {}, isAllowed ? "An allowed origin." : "Not an allowed origin."));
@@ -28,6 +28,21 @@ export function showDemo({ allowed, refused, vault }, hasSignIn, tryName) {
       button.addEventListener("click", () => tryName(name));
       addTry(id, button, what, todo);
     }
+  }
+  if (isAllowed) {
+    // Each allowed page has a rule of its own: what the other's gives does not exist here.
+    const [its, theirs, elsewhere] =
+      location.origin === second ? ["telemetry-key", "maps-key", allowed] : ["maps-key", "telemetry-key", second];
+    for (const [name, what] of [
+      [its, "This page’s own, by its rule."],
+      [theirs, "The other page’s: here it does not exist."],
+    ]) {
+      const button = element("button", { type: "button", className: "quiet" }, name);
+      button.addEventListener("click", () => tryName(name));
+      addTry("try-page", button, what, "");
+    }
+    const link = element("a", { href: elsewhere, className: "button quiet" }, new URL(elsewhere).host);
+    addTry("try-page", link, "The other page, with the other rule.", "");
   }
   const other = isAllowed ? refused : allowed;
   const link = element("a", { href: other, className: "button quiet" }, new URL(other).host);

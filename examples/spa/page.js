@@ -138,7 +138,7 @@ function start(config, session) {
   $("session").hidden = !config.signIn;
   showSession();
   initTabs(document.querySelector("[role=tablist]"), choose);
-  $("name").value = config.demo?.names[0] ?? "";
+  $("name").value = (location.origin === config.demo?.second ? "telemetry-key" : config.demo?.names[0]) ?? "";
   if (config.demo) {
     showDemo(config.demo, config.signIn, (name) => {
       $("name").value = name;

@@ -44,6 +44,7 @@ mod preflight;
 mod process;
 mod refusals;
 mod routes;
+mod rules;
 mod settings;
 mod shutdown;
 mod smoke;
