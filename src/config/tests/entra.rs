@@ -35,6 +35,9 @@ fn a_complete_set_up_of_entra_is_valid() {
         ("ENTRA_ALLOWED_CLIENTS", "0f0f0f0f-1111-2222-3333-444444444444"),
         ("ENTRA_AUTHORITY_HOST", "https://login.microsoftonline.us/"),
         ("ENTRA_AUTHORITY_HOST", "http://127.0.0.1:8444"),
+        ("ENTRA_AUDIENCE", "https://myvault.azure.net.contoso.com"),
+        ("ENTRA_AUDIENCE", "api://contoso/graph.microsoft.com"),
+        ("ENTRA_AUDIENCE", "https://mygraph.microsoft.com.contoso.com"),
     ] {
         assert_eq!(entra(name, value), Vec::<String>::new(), "{name}={value}");
     }
@@ -71,6 +74,21 @@ fn half_a_set_up_of_entra_is_a_fault() {
             "ENTRA_AUDIENCE",
         ),
         ("ENTRA_AUDIENCE", "https://management.azure.com/", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://management.core.windows.net/", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://management.core.usgovcloudapi.net", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://management.core.chinacloudapi.cn/.default", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://management.usgovcloudapi.net", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://vault.usgovcloudapi.net", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "vault.azure.cn", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://managedhsm.azure.net", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://graph.microsoft.us", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://dod-graph.microsoft.us/", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://microsoftgraph.chinacloudapi.cn", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "https://GRAPH.windows.net:443/", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "api://797f4846-ba00-4fd7-ba43-dac1f8f63013", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUDIENCE", "spn:cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "ENTRA_AUDIENCE"),
+        ("ENTRA_AUTHORITY_HOST", " https://login.microsoftonline.com", "ENTRA_AUTHORITY_HOST"),
+        ("ENTRA_AUTHORITY_HOST", "https:login.microsoftonline.com", "ENTRA_AUTHORITY_HOST"),
         ("ENTRA_AUDIENCE", "a\"b", "ENTRA_AUDIENCE"),
         ("ENTRA_ALLOWED_CLIENTS", "my-app", "ENTRA_ALLOWED_CLIENTS"),
         (
