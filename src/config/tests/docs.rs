@@ -36,5 +36,8 @@ fn table() -> String {
 fn the_readme_has_the_table_of_settings() {
     let readme = include_str!("../../../README.md");
     let table = table();
-    assert!(readme.contains(&table), "the README's table of settings must be:\n{table}");
+    assert!(
+        readme.contains(&table),
+        "the README's table of settings must be:\n{table}"
+    );
 }

@@ -85,12 +85,18 @@ fn what_works_and_should_be_looked_at_is_a_warning() {
         (&[("ALLOWED_HEADERS", Some("Content-Type"))], "keep it only if"),
         (&[("ALLOWED_HEADERS", Some("X-Forwarded-For"))], "proxies and gateways"),
         (&[("ALLOWED_HEADERS", Some("forwarded"))], "proxies and gateways"),
-        (&[("ALLOWED_HEADERS", Some("x-ms-client-principal-id"))], "proxies and gateways"),
+        (
+            &[("ALLOWED_HEADERS", Some("x-ms-client-principal-id"))],
+            "proxies and gateways",
+        ),
         (&[("ALLOWED_HEADERS", Some("x-original-url"))], "proxies and gateways"),
         (&[("ALLOWED_HEADERS", Some("x-real-ip"))], "proxies and gateways"),
         (
             &[
-                ("IDENTITY_ENDPOINT", Some("http://localhost:40342/metadata/identity/oauth2/token")),
+                (
+                    "IDENTITY_ENDPOINT",
+                    Some("http://localhost:40342/metadata/identity/oauth2/token"),
+                ),
                 ("IMDS_ENDPOINT", Some("http://localhost:40342")),
             ],
             "Azure Arc",

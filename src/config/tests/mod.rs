@@ -151,7 +151,11 @@ fn malformed_values_are_faults_that_say_what_to_write() {
         ),
         ("ALLOWED_ORIGINS", "http://LOCALHOST:*", "write http://localhost:*"),
         ("ALLOWED_ORIGINS", "localhost:3000", "write http://localhost:3000"),
-        ("ALLOWED_ORIGINS", "https://*.GITHUB.io", "a scheme, a host and perhaps a port"),
+        (
+            "ALLOWED_ORIGINS",
+            "https://*.GITHUB.io",
+            "a scheme, a host and perhaps a port",
+        ),
         ("ALLOWED_ORIGINS", "http://contoso.com", "write https://contoso.com"),
         ("ALLOWED_ORIGINS", "https://contoso.com.", "write https://contoso.com"),
         (

@@ -14,7 +14,10 @@ fn app(files: &[(&str, &str)], changes: Changes<'_>) -> Result<Config, Findings>
     let own = functions("function", "anonymous");
     let own = own.iter().map(|(path, text)| (*path, text.as_str()));
     let all: Vec<_> = own.chain(files.iter().copied()).collect();
-    config_with_files(&[&[("FUNCTIONS_CUSTOMHANDLER_PORT", Some("1234"))], changes].concat(), &all)
+    config_with_files(
+        &[&[("FUNCTIONS_CUSTOMHANDLER_PORT", Some("1234"))], changes].concat(),
+        &all,
+    )
 }
 
 /// The files that the faults are about.
@@ -71,17 +74,29 @@ fn preflight_takes_options_and_nothing_else() {
         let file = function("anonymous", methods);
         assert_eq!(faulty(app(&[(PREFLIGHT, &file)], &[])), [PREFLIGHT], "{methods}");
         // It is one without the host too: the files are published as they are.
-        assert_eq!(faulty(config_with_files(&[], &[(PREFLIGHT, &file)])), [PREFLIGHT], "{methods}");
+        assert_eq!(
+            faulty(config_with_files(&[], &[(PREFLIGHT, &file)])),
+            [PREFLIGHT],
+            "{methods}"
+        );
     }
     for methods in [r#","methods":["OPTIONS"]"#, r#","METHODS":["options","options"]"#] {
-        assert!(app(&[(PREFLIGHT, &function("anonymous", methods))], &[]).is_ok(), "{methods}");
+        assert!(
+            app(&[(PREFLIGHT, &function("anonymous", methods))], &[]).is_ok(),
+            "{methods}"
+        );
     }
 }
 
 #[test]
 fn no_other_function_hands_out_secrets_without_a_key() {
     const OTHER: &str = "Other/function.json";
-    for methods in ["", r#","methods":["get"]"#, r#","methods":["post","HEAD"]"#, r#","methods":[]"#] {
+    for methods in [
+        "",
+        r#","methods":["get"]"#,
+        r#","methods":["post","HEAD"]"#,
+        r#","methods":[]"#,
+    ] {
         let file = format!("// comment\n{}", function("Anonymous", methods));
         assert_eq!(faulty(app(&[(OTHER, &file)], &[])), [OTHER], "{methods}");
     }
@@ -99,7 +114,11 @@ fn no_other_function_hands_out_secrets_without_a_key() {
 fn a_route_prefix_that_no_route_has_is_a_fault() {
     let host = |prefix: &str| format!(r#"{{"extensions":{{"http":{{"routePrefix":{prefix}}}}}}}"#);
     for prefix in [r#""""#, r#""v1""#, r#""api/v1""#] {
-        assert_eq!(faulty(app(&[("host.json", &host(prefix))], &[])), ["host.json"], "{prefix}");
+        assert_eq!(
+            faulty(app(&[("host.json", &host(prefix))], &[])),
+            ["host.json"],
+            "{prefix}"
+        );
     }
     for prefix in [r#""api""#, r#""API""#, r#""/api""#] {
         assert!(app(&[("host.json", &host(prefix))], &[]).is_ok(), "{prefix}");
@@ -107,6 +126,9 @@ fn a_route_prefix_that_no_route_has_is_a_fault() {
     assert!(app(&[("host.json", r#"{"version":"2.0"}"#)], &[]).is_ok());
     // The host reads the setting in place of the file.
     let name = "AzureFunctionsJobHost__extensions__http__routePrefix";
-    assert_eq!(faulty(app(&[("host.json", &host(r#""api""#))], &[(name, Some(""))])), [name]);
+    assert_eq!(
+        faulty(app(&[("host.json", &host(r#""api""#))], &[(name, Some(""))])),
+        [name]
+    );
     assert!(app(&[("host.json", &host(r#""""#))], &[(name, Some("api"))]).is_ok());
 }

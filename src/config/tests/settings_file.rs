@@ -27,8 +27,14 @@ fn every_value_that_is_none_is_reported_at_once() {
     let text = r#"{"Values":{"A":null,"B":["canary"],"C":{"D":"canary"},"E":"fine"}}"#;
     let faults = read(text).expect_err("three faults");
     assert_eq!(faults.len(), 3, "{faults:?}");
-    for (fault, told) in faults.iter().zip(["Values.A is null", "Values.B is an array", "Values.C is an object"]) {
-        assert!(fault.starts_with("local.settings.json: ") && fault.contains(told), "{fault}");
+    for (fault, told) in faults
+        .iter()
+        .zip(["Values.A is null", "Values.B is an array", "Values.C is an object"])
+    {
+        assert!(
+            fault.starts_with("local.settings.json: ") && fault.contains(told),
+            "{fault}"
+        );
         assert!(!fault.contains("canary") && !fault.contains("quotes"), "{fault}");
     }
 }
@@ -43,11 +49,17 @@ fn a_file_that_cannot_be_used_says_why() {
         ("{}", "no object `Values`"),
         ("{\"Values\":[]}", "no object `Values`"),
         ("{\"Values\":null}", "no object `Values`"),
-        ("{\"IsEncrypted\":true,\"Values\":{\"A\":\"canary\"}}", "func settings decrypt"),
+        (
+            "{\"IsEncrypted\":true,\"Values\":{\"A\":\"canary\"}}",
+            "func settings decrypt",
+        ),
         ("{\"isencrypted\":\"True\",\"Values\":{}}", "func settings decrypt"),
     ] {
         let faults = read(text).expect_err(text);
         assert_eq!(faults.len(), 1, "{text}: {faults:?}");
-        assert!(faults[0].contains(told) && !faults[0].contains("canary"), "{text}: {faults:?}");
+        assert!(
+            faults[0].contains(told) && !faults[0].contains("canary"),
+            "{text}: {faults:?}"
+        );
     }
 }

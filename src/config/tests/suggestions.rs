@@ -101,12 +101,17 @@ const FAULTY: &[(&str, &[&str])] = &[
 /// What the faults of a setting suggest: the words behind "write ".
 fn suggestions(name: &str, value: &str) -> Vec<String> {
     let faults = faults(&[(name, Some(value))]);
-    assert!(faults.iter().any(|fault| fault.starts_with(name)), "{name}={value:?}: {faults:?}");
+    assert!(
+        faults.iter().any(|fault| fault.starts_with(name)),
+        "{name}={value:?}: {faults:?}"
+    );
     let behind = |fault: &str| -> Vec<String> {
         let texts = fault.split("write ").skip(1);
         let words = texts.map(|text| text.strip_prefix("for example ").unwrap_or(text));
         let words = words.filter_map(|text| text.split([' ', ';']).next());
-        words.map(|word| word.trim_end_matches(['.', ',', ')']).to_owned()).collect()
+        words
+            .map(|word| word.trim_end_matches(['.', ',', ')']).to_owned())
+            .collect()
     };
     let of_setting = faults.iter().filter(|fault| fault.starts_with(name));
     of_setting.flat_map(|fault| behind(fault)).collect()
@@ -131,13 +136,21 @@ fn every_suggestion_is_accepted() {
 #[test]
 fn what_was_meant_is_suggested_where_it_is_clear() {
     for (name, value, suggested) in [
-        ("ALLOWED_ORIGINS", "https://a.com\nhttps://b.com", "https://a.com,https://b.com"),
+        (
+            "ALLOWED_ORIGINS",
+            "https://a.com\nhttps://b.com",
+            "https://a.com,https://b.com",
+        ),
         ("ALLOWED_ORIGINS", "http://a.com:443", "https://a.com"),
         ("ALLOWED_ORIGINS", "http://a.com:80", "https://a.com"),
         ("ALLOWED_ORIGINS", "[\"https://a.com\"]", "https://a.com"),
         ("ALLOWED_ORIGINS", "http://LOCALHOST:80", "http://localhost"),
         ("KEY_VAULT_URL", "http://localhost:8443", "https://localhost:8443"),
-        ("KEY_VAULT_URL", "https://kv.vault.azure.net:8443", "https://kv.vault.azure.net"),
+        (
+            "KEY_VAULT_URL",
+            "https://kv.vault.azure.net:8443",
+            "https://kv.vault.azure.net",
+        ),
         ("LOG_FORMAT", " Text", "text"),
         (
             "ENTRA_AUTHORITY_HOST",
