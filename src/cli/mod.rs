@@ -96,12 +96,8 @@ fn refuse(findings: &Findings) -> ExitCode {
         "handler: the configuration is faulty ({}); nothing is served\n",
         findings.faults.len()
     );
-    for fault in &findings.faults {
-        text.push_str(&format!("  {fault}\n"));
-    }
-    for warning in &findings.warnings {
-        text.push_str(&format!("warning: {warning}\n"));
-    }
+    text.extend(findings.faults.iter().map(|fault| format!("  {fault}\n")));
+    text.extend(findings.warnings.iter().map(|warning| format!("warning: {warning}\n")));
     say(io::stderr(), &text);
     ExitCode::from(EXIT_CONFIG)
 }

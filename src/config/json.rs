@@ -103,7 +103,7 @@ fn place_behind(bytes: &[u8], offset: usize) -> Malformed {
     let before = bytes.get(..offset).unwrap_or(bytes);
     let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     Malformed {
-        line: before.iter().filter(|&&b| b == b'\n').count() + 1,
+        line: before.split(|&b| b == b'\n').count(),
         column: before.len() - line_start + 1,
     }
 }

@@ -47,8 +47,8 @@ enum Unreadable {
     Content(String),
 }
 
-/// Refuses a set-up in which nothing but CORS stands before the secrets: CORS stops browsers, not curl. Returns whether
-/// this is one.
+/// Refuses a set-up in which nothing but CORS stands before the secrets: CORS stops browsers, not curl. Whether it is one
+/// all the same, because the operator says so.
 pub(super) fn check(reader: &mut Reader<'_>, files: &AppFiles, under_host: bool, entra: bool) -> bool {
     let is_open = check_get_secret(reader, files, under_host, entra);
     check_preflight(reader, files, under_host);

@@ -89,8 +89,8 @@ fn three_settings_are_enough_and_the_rest_has_defaults() {
     assert_eq!(config.vault.timeout, Duration::from_secs(5));
     assert_eq!(config.vault.required_tag, None);
     assert!(config.vault.has_exact_names && !config.vault.loopback);
-    assert_eq!(config.access.ttl, Duration::from_secs(300));
-    assert_eq!(config.cache.stale, Duration::from_secs(3600));
+    assert_eq!(config.access.ttl, Duration::from_mins(5));
+    assert_eq!(config.cache.stale, Duration::from_hours(1));
     assert_eq!(config.cors.max_age, Some(600));
     assert_eq!(config.cors.request_headers.len(), 6);
     assert_eq!(config.cors.exposed_headers.len(), 4);
@@ -354,15 +354,15 @@ fn warnings_are_reported_beside_faults() {
 
 #[test]
 fn every_effective_value_is_told() {
-    let config = config(&[
-        ("CACHE_TTL_SECONDS", Some("60")),
-        ("AZURE_CLIENT_ID", Some("")),
-        ("ALLOWED_HEADERS", Some("")),
-        ("RULES__MAPS__SECRETS", Some("maps-key")),
-    ])
-    .expect("a valid configuration");
+    let settings = [
+        ("CACHE_TTL_SECONDS", "60"),
+        ("AZURE_CLIENT_ID", ""),
+        ("ALLOWED_HEADERS", ""),
+        ("RULES__MAPS__SECRETS", "maps-key"),
+    ];
+    let effective = effective(&settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     let told = |name: &str| {
-        let found = config.effective.iter().find(|it| it.name == name);
+        let found = effective.iter().find(|it| it.name == name);
         found.map(|it| (it.value.as_str(), it.is_default))
     };
     for (name, value, is_default) in [

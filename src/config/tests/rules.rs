@@ -52,138 +52,148 @@ fn a_rule_has_the_grammar_of_the_settings() {
     assert!(admin.origins.is_none());
 }
 
+/// A rule's faulty parts, the variable that the fault names, and what it says.
+type Row = (
+    &'static [(&'static str, Option<&'static str>)],
+    &'static str,
+    &'static str,
+);
+
+const SECRETS: (&str, Option<&str>) = ("RULES__MAPS__SECRETS", Some("maps-key"));
+
+const FAULTS: &[Row] = &[
+    (
+        &[("RULES__MAPS__ORIGINS", Some("https://a.com"))],
+        "RULES__MAPS__SECRETS",
+        "required",
+    ),
+    (&[("RULES__MAPS__SECRETS", Some(""))], "RULES__MAPS__SECRETS", "empty"),
+    (
+        &[("RULES__MAPS__SECRETS", Some("a_b"))],
+        "RULES__MAPS__SECRETS",
+        "element 1",
+    ),
+    (
+        &[("RULES__MAPS__SECRETS", Some("other"))],
+        "RULES__MAPS__SECRETS",
+        "ALLOWED_SECRETS",
+    ),
+    (
+        &[("RULES__MAPS__SECRETS", Some("maps-*"))],
+        "RULES__MAPS__SECRETS",
+        "ALLOWED_SECRETS",
+    ),
+    (
+        &[SECRETS, ("RULES__MAPS__ORIGINS", Some("https://c.com"))],
+        "RULES__MAPS__ORIGINS",
+        "ALLOWED_ORIGINS",
+    ),
+    (
+        &[SECRETS, ("RULES__MAPS__ORIGINS", Some("https://A.com"))],
+        "RULES__MAPS__ORIGINS",
+        "write https://a.com",
+    ),
+    (
+        &[SECRETS, ("RULES__MAPS__ORIGINS", Some("*"))],
+        "RULES__MAPS__ORIGINS",
+        "narrows nothing",
+    ),
+    (
+        &[
+            SECRETS,
+            ("RULES__MAPS__ORIGINS", Some("https://a.com, https://x.b.com")),
+        ],
+        "RULES__MAPS__ORIGINS",
+        "white space",
+    ),
+    (
+        &[SECRETS, ("RULES__MAPS__CACHE_TTL_SECONDS", Some("86401"))],
+        "RULES__MAPS__CACHE_TTL_SECONDS",
+        "0 to 86400",
+    ),
+    (
+        &[SECRETS, ("RULES__MAPS__SCOPES", Some("a"))],
+        "RULES__MAPS__SCOPES",
+        "ENTRA_TENANT_ID",
+    ),
+    (
+        &[SECRETS, ("RULES__MAPS__ROLES", Some("a"))],
+        "RULES__MAPS__ROLES",
+        "ENTRA_TENANT_ID",
+    ),
+    (
+        &[SECRETS, ("RULES__MAPS__ORIGIN", Some("https://a.com"))],
+        "RULES__MAPS__ORIGIN",
+        "RULES__MAPS__ORIGINS",
+    ),
+    (
+        &[SECRETS, ("RULES__MAPS__TTL", Some("1"))],
+        "RULES__MAPS__TTL",
+        "CACHE_TTL_SECONDS",
+    ),
+    (
+        &[SECRETS, ("RULES__MAPS__", Some("1"))],
+        "RULES__MAPS__",
+        "no such part",
+    ),
+    (
+        &[("rules__maps__secrets", Some("maps-key"))],
+        "rules__maps__secrets",
+        "write RULES__MAPS__SECRETS",
+    ),
+    (
+        &[("Rules__MAPS__Secrets", Some("maps-key"))],
+        "Rules__MAPS__Secrets",
+        "write RULES__MAPS__SECRETS",
+    ),
+    (
+        &[("RULES__maps__SECRETS", Some("maps-key"))],
+        "RULES__maps__SECRETS",
+        "write RULES__MAPS__SECRETS",
+    ),
+    (
+        &[("RULES__MY-MAPS__SECRETS", Some("maps-key"))],
+        "RULES__MY-MAPS__SECRETS",
+        "write RULES__MYMAPS__SECRETS",
+    ),
+    (
+        &[("RULES__MAPS_SECRETS", Some("maps-key"))],
+        "RULES__MAPS_SECRETS",
+        "write RULES__MAPS__SECRETS",
+    ),
+    (
+        &[("RULES_MAPS_SECRETS", Some("maps-key"))],
+        "RULES_MAPS_SECRETS",
+        "write RULES__MAPS__SECRETS",
+    ),
+    (
+        &[("RULE__MAPS__SECRETS", Some("maps-key"))],
+        "RULE__MAPS__SECRETS",
+        "write RULES__MAPS__SECRETS",
+    ),
+    (
+        &[("RULES__SECRETS", Some("maps-key"))],
+        "RULES__SECRETS",
+        "RULES__NAME__PART",
+    ),
+    (
+        &[SECRETS, ("RULES__B__SECRETS", Some("maps-key"))],
+        "RULES__MAPS__SECRETS",
+        "rule B",
+    ),
+    (
+        &[
+            ("RULES__A__SECRETS", Some("geo-*")),
+            ("RULES__B__SECRETS", Some("geo-eu-*")),
+        ],
+        "RULES__B__SECRETS",
+        "rule A",
+    ),
+];
+
 #[test]
 fn a_fault_names_the_rule_the_setting_and_the_fix() {
-    let secrets = ("RULES__MAPS__SECRETS", Some("maps-key"));
-    for (rules, name, told) in [
-        (
-            &[("RULES__MAPS__ORIGINS", Some("https://a.com"))][..],
-            "RULES__MAPS__SECRETS",
-            "required",
-        ),
-        (&[("RULES__MAPS__SECRETS", Some(""))], "RULES__MAPS__SECRETS", "empty"),
-        (
-            &[("RULES__MAPS__SECRETS", Some("a_b"))],
-            "RULES__MAPS__SECRETS",
-            "element 1",
-        ),
-        (
-            &[("RULES__MAPS__SECRETS", Some("other"))],
-            "RULES__MAPS__SECRETS",
-            "ALLOWED_SECRETS",
-        ),
-        (
-            &[("RULES__MAPS__SECRETS", Some("maps-*"))],
-            "RULES__MAPS__SECRETS",
-            "ALLOWED_SECRETS",
-        ),
-        (
-            &[secrets, ("RULES__MAPS__ORIGINS", Some("https://c.com"))],
-            "RULES__MAPS__ORIGINS",
-            "ALLOWED_ORIGINS",
-        ),
-        (
-            &[secrets, ("RULES__MAPS__ORIGINS", Some("https://A.com"))],
-            "RULES__MAPS__ORIGINS",
-            "write https://a.com",
-        ),
-        (
-            &[secrets, ("RULES__MAPS__ORIGINS", Some("*"))],
-            "RULES__MAPS__ORIGINS",
-            "narrows nothing",
-        ),
-        (
-            &[
-                secrets,
-                ("RULES__MAPS__ORIGINS", Some("https://a.com, https://x.b.com")),
-            ],
-            "RULES__MAPS__ORIGINS",
-            "white space",
-        ),
-        (
-            &[secrets, ("RULES__MAPS__CACHE_TTL_SECONDS", Some("86401"))],
-            "RULES__MAPS__CACHE_TTL_SECONDS",
-            "0 to 86400",
-        ),
-        (
-            &[secrets, ("RULES__MAPS__SCOPES", Some("a"))],
-            "RULES__MAPS__SCOPES",
-            "ENTRA_TENANT_ID",
-        ),
-        (
-            &[secrets, ("RULES__MAPS__ROLES", Some("a"))],
-            "RULES__MAPS__ROLES",
-            "ENTRA_TENANT_ID",
-        ),
-        (
-            &[secrets, ("RULES__MAPS__ORIGIN", Some("https://a.com"))],
-            "RULES__MAPS__ORIGIN",
-            "RULES__MAPS__ORIGINS",
-        ),
-        (
-            &[secrets, ("RULES__MAPS__TTL", Some("1"))],
-            "RULES__MAPS__TTL",
-            "CACHE_TTL_SECONDS",
-        ),
-        (
-            &[secrets, ("RULES__MAPS__", Some("1"))],
-            "RULES__MAPS__",
-            "no such part",
-        ),
-        (
-            &[("rules__maps__secrets", Some("maps-key"))],
-            "rules__maps__secrets",
-            "write RULES__MAPS__SECRETS",
-        ),
-        (
-            &[("Rules__MAPS__Secrets", Some("maps-key"))],
-            "Rules__MAPS__Secrets",
-            "write RULES__MAPS__SECRETS",
-        ),
-        (
-            &[("RULES__maps__SECRETS", Some("maps-key"))],
-            "RULES__maps__SECRETS",
-            "write RULES__MAPS__SECRETS",
-        ),
-        (
-            &[("RULES__MY-MAPS__SECRETS", Some("maps-key"))],
-            "RULES__MY-MAPS__SECRETS",
-            "write RULES__MYMAPS__SECRETS",
-        ),
-        (
-            &[("RULES__MAPS_SECRETS", Some("maps-key"))],
-            "RULES__MAPS_SECRETS",
-            "write RULES__MAPS__SECRETS",
-        ),
-        (
-            &[("RULES_MAPS_SECRETS", Some("maps-key"))],
-            "RULES_MAPS_SECRETS",
-            "write RULES__MAPS__SECRETS",
-        ),
-        (
-            &[("RULE__MAPS__SECRETS", Some("maps-key"))],
-            "RULE__MAPS__SECRETS",
-            "write RULES__MAPS__SECRETS",
-        ),
-        (
-            &[("RULES__SECRETS", Some("maps-key"))],
-            "RULES__SECRETS",
-            "RULES__NAME__PART",
-        ),
-        (
-            &[secrets, ("RULES__B__SECRETS", Some("maps-key"))],
-            "RULES__MAPS__SECRETS",
-            "rule B",
-        ),
-        (
-            &[
-                ("RULES__A__SECRETS", Some("geo-*")),
-                ("RULES__B__SECRETS", Some("geo-eu-*")),
-            ],
-            "RULES__B__SECRETS",
-            "rule A",
-        ),
-    ] {
+    for (rules, name, told) in FAULTS {
         let findings = read(rules).expect_err(name);
         let faults: Vec<_> = findings.faults.iter().map(ToString::to_string).collect();
         assert_eq!(faults.len(), 1, "{rules:?}: {faults:?}");
@@ -228,4 +238,58 @@ fn rules_of_another_program_are_its_own() {
         ("MY_RULES__MAPS__SECRETS", Some("x")),
     ];
     assert!(read(&others).is_ok());
+}
+
+#[test]
+fn what_is_given_in_place_of_a_secret_is_read() {
+    let give = ("RULES__MAPS__GIVE", Some("speech-token region=westeurope"));
+    let config = read(&[SECRETS, give]).expect("a valid rule");
+    let kinds: Vec<_> = config
+        .deliver
+        .gives
+        .iter()
+        .map(|(name, give)| (name.as_str(), give.kind()))
+        .collect();
+    assert_eq!(kinds, [("maps-key", "speech-token")]);
+    assert!(config.access.rules[0].current_version_only);
+    assert_eq!(config.deliver.timeout, config.vault.timeout);
+
+    let plain = read(&[SECRETS]).expect("a valid rule");
+    assert!(plain.deliver.gives.is_empty() && !plain.access.rules[0].current_version_only);
+}
+
+#[test]
+fn a_faulty_give_is_told_apart_from_faulty_secrets() {
+    let speech = Some("speech-token region=westeurope");
+    for (secrets, give, faulty) in [
+        (Some("maps-key,admin-key"), speech, &["RULES__MAPS__SECRETS"][..]),
+        (Some("geo-*"), speech, &["RULES__MAPS__SECRETS"]),
+        (None, speech, &["RULES__MAPS__SECRETS"]),
+        (Some("maps-key"), Some("speech-token"), &["RULES__MAPS__GIVE"]),
+        (
+            Some("maps-key"),
+            Some("speach-token region=westeurope"),
+            &["RULES__MAPS__GIVE"],
+        ),
+        (
+            Some("maps-key"),
+            Some("blob-sas acount=a pth=b"),
+            &["RULES__MAPS__GIVE"; 5],
+        ),
+        (
+            Some("maps-key"),
+            Some("pubsub-token host=h.webpubsub.azure.com hub=chat"),
+            &["RULES__MAPS__GIVE"],
+        ),
+        (Some("maps-key"), Some(""), &["RULES__MAPS__GIVE"]),
+        (
+            Some("a_b"),
+            Some("nothing"),
+            &["RULES__MAPS__SECRETS", "RULES__MAPS__GIVE"],
+        ),
+    ] {
+        let findings = read(&[("RULES__MAPS__SECRETS", secrets), ("RULES__MAPS__GIVE", give)]).expect_err("a fault");
+        let names: Vec<_> = findings.faults.iter().map(|fault| fault.setting.as_str()).collect();
+        assert_eq!(names, faulty, "{secrets:?} {give:?}: {findings:?}");
+    }
 }

@@ -32,7 +32,7 @@ const REFUSED: [&str; 7] = [
     "preWarmedInstanceCount",
     "use32BitWorkerProcess",
 ];
-/// Set only where their parameter is. `SETTINGS` has them as soon as the handler reads them.
+/// Set only where their parameter is.
 const OPTIONAL: [&str; 1] = ["REQUIRED_TAG"];
 
 pub(super) fn site(it: &Snapshot, found: &mut Findings<'_>) {
@@ -115,11 +115,7 @@ pub(super) fn settings(it: &Snapshot, found: &mut Findings<'_>) {
         .map(|(name, _)| name.as_str())
         .filter(|name| !name.starts_with("RULES__"))
         .collect();
-    let mut known: BTreeSet<&str> = SETTINGS
-        .into_iter()
-        .filter(|name| *name != "RULES__")
-        .chain(PLATFORM)
-        .collect();
+    let mut known: BTreeSet<&str> = SETTINGS.iter().map(|setting| setting.name).chain(PLATFORM).collect();
     for name in OPTIONAL {
         known.remove(name);
         if it.given.contains_key("requiredTag") {
@@ -135,7 +131,7 @@ pub(super) fn settings(it: &Snapshot, found: &mut Findings<'_>) {
         &settings["AzureWebJobsStorage__clientId"],
         &client,
     );
-    for name in SETTINGS.into_iter().chain(OPTIONAL) {
+    for name in SETTINGS.map(|setting| setting.name) {
         let parameter = it
             .given
             .iter()

@@ -2,40 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use keyvault_cors::config::{Config, Sources};
+use keyvault_cors::config::Config;
 use serde_json::{Value, json};
 
 use super::Findings;
 use crate::project::{Project, root};
 use crate::snapshot::Snapshot;
 
-/// Beginnings of settings that the templates have and the handler does not read yet. Empty this list when it does.
-const AWAITED: &[&str] = &["RULES__", "REQUIRED_TAG"];
-
 const LOGIN_ENDPOINT: &str = "[environment().authentication.loginEndpoint]";
 
 /// Reads settings as the handler does: its warnings and everything that it holds, or the faults. The only use of the
 /// handler's library here.
 fn read(variables: &BTreeMap<String, String>) -> Result<(Vec<String>, String), Vec<String>> {
-    let names: Vec<String> = variables.keys().cloned().collect();
-    let sources = Sources {
-        lookup: &|name| variables.get(name).cloned(),
-        names: &names,
-        read_file: &|path: &str| std::fs::read(root().join(path)),
-    };
-    match Config::from_lookup(&sources) {
+    let files = ["GetSecret/function.json", "Preflight/function.json", "host.json"];
+    let files = files.map(|path| (path.to_owned(), std::fs::read(root().join(path))));
+    match Config::read(variables, &files.into()) {
         Ok(config) => {
             let warnings = config.warnings.iter().map(ToString::to_string).collect();
             Ok((warnings, format!("{config:#?}")))
         }
-        Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),
+        Err(findings) => Err(findings.faults.iter().map(ToString::to_string).collect()),
     }
 }
 
 /// App settings as the handler's environment.
 fn variables(it: &Snapshot) -> BTreeMap<String, String> {
     let settings = it.settings().as_object().into_iter().flatten();
-    let settings = settings.filter(|(name, _)| !AWAITED.iter().any(|beginning| name.starts_with(beginning)));
     settings
         .filter_map(|(name, value)| Some((name.clone(), resolved(it, value.as_str()?))))
         .chain(platform(it))

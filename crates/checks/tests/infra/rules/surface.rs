@@ -111,8 +111,9 @@ pub(super) fn azd(project: &Project, found: &mut Findings<'_>) {
         let by_name = variable.replace('_', "") == name.to_uppercase();
         let holds = azds.map_or(by_name, |(_, expected)| variable == *expected);
         found.holds(&format!("azd reads {name} from {variable}"), holds);
-        let of_setting = SETTINGS.iter().find(|it| it.replace('_', "") == name.to_uppercase());
-        let of_setting = of_setting.is_none_or(|it| *it == variable);
+        let mut settings = SETTINGS.iter().map(|setting| setting.name);
+        let of_setting = settings.find(|it| it.replace('_', "") == name.to_uppercase());
+        let of_setting = of_setting.is_none_or(|it| it == variable);
         found.holds(
             &format!("azd reads {name} from {variable}, not from the setting's name"),
             of_setting,
