@@ -58,9 +58,9 @@ pub(super) fn read(
     let mut gives = HashMap::new();
     let mut rules = Vec::new();
     for (name, parts) in parts {
-        let (rule, given) = read_rule(reader, name, &parts, callers);
+        let (rule, credential) = read_rule(reader, name, &parts, callers);
         rules.push(rule);
-        gives.extend(given);
+        gives.extend(credential);
     }
     check(reader, &rules, secrets, origins);
     (rules, gives)
