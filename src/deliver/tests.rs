@@ -105,6 +105,7 @@ async fn a_credential_has_the_shape_of_a_secret_and_its_own_end() {
     assert_eq!((given.kind, given.ends), ("blob-sas", NOW + 600));
     let body: serde_json::Value = serde_json::from_slice(&given.body).unwrap();
     let value = body["value"].as_str().unwrap();
+    assert!(!format!("{given:?}").contains("sig="));
     assert!(
         value.starts_with("sv=2022-11-02&spr=https&se=2027-01-15T08%3A10%3A00Z&sr=c&sp=r&sig="),
         "{value}"
