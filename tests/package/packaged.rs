@@ -15,6 +15,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use contents::{CONTENTS, HANDLER, ROOT, files};
+use emulator::functions_host::{App, FunctionsHost, KEY, Mode};
 use emulator::{Emulator, Secret};
 use object::read::elf::ElfFile64;
 use object::{Architecture, LittleEndian, Object, elf};
@@ -45,6 +46,23 @@ fn dist() -> PathBuf {
 
 fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; run scripts/package first", path.display()))
+}
+
+/// Unpacks keyvault-cors.zip as the platform does, modes included.
+fn unpack(to: &Path) {
+    // `extractall` drops the modes.
+    let script = "import pathlib, sys, zipfile\n\
+        for entry in zipfile.ZipFile(sys.argv[1]).infolist():\n\
+        \u{20}path = pathlib.Path(zipfile.ZipFile(sys.argv[1]).extract(entry, sys.argv[2]))\n\
+        \u{20}path.chmod(entry.external_attr >> 16 & 0o777)";
+    let target = option_env!("CARGO_TARGET_DIR").map_or_else(|| Path::new(ROOT).join("target"), PathBuf::from);
+    let unpacked = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(target.join("keyvault-cors.zip"))
+        .arg(to)
+        .status()
+        .unwrap();
+    assert!(unpacked.success(), "run scripts/package first");
 }
 
 fn handler() -> Vec<u8> {
@@ -131,11 +149,25 @@ fn the_handler_is_small_and_says_nothing_of_the_machine_that_built_it() {
     assert!(text.contains("/cargo/warp-"), "no source of a dependency is named");
 }
 
+#[test]
+fn the_archive_unpacks_to_dist() {
+    let folder = tempfile::tempdir().unwrap();
+    unpack(folder.path());
+    assert_eq!(files(folder.path(), &[]), CONTENTS);
+    for file in CONTENTS {
+        let (unpacked, published) = (folder.path().join(file), dist().join(file));
+        assert!(read(&unpacked) == read(&published), "{file} differs");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&unpacked), mode(&published), "{file}");
+    }
+}
+
 /// One request, in the bytes of HTTP/1.1, and the whole answer.
 async fn get(port: u16, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: https://app.contoso.com\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: https://app.contoso.com\r\n\
+         x-functions-key: {KEY}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
@@ -144,8 +176,11 @@ async fn get(port: u16, path: &str) -> std::io::Result<String> {
 }
 
 #[tokio::test]
-async fn the_handler_runs_and_reads_a_secret_over_tls() {
-    let executable = dist().join(HANDLER);
+async fn the_unpacked_archive_runs_behind_a_functions_host() {
+    let folder = tempfile::tempdir().unwrap();
+    unpack(folder.path());
+    let app = App::read(folder.path()).unwrap();
+    let executable = folder.path().join(app.executable());
     let version = Command::new(&executable).arg("--version").output().await.unwrap();
     assert!(version.status.success(), "{version:?}");
     let version = String::from_utf8(version.stdout).unwrap();
@@ -159,13 +194,13 @@ async fn the_handler_runs_and_reads_a_secret_over_tls() {
     reserved.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let port = reserved.local_addr().unwrap().port();
     let mut process = Command::new(&executable)
-        .current_dir(dist())
+        .current_dir(folder.path())
         .env_clear()
         .envs(emulator.environment())
         .env("ALLOWED_SECRETS", "maps-key")
         .env("ALLOWED_ORIGINS", "https://app.contoso.com")
         .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
-        .env("FUNCTIONS_APP_ROOT_PATH", dist())
+        .env("FUNCTIONS_APP_ROOT_PATH", folder.path())
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()
@@ -188,7 +223,8 @@ async fn the_handler_runs_and_reads_a_secret_over_tls() {
     let ready = ready.await.unwrap();
     assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
 
-    let secret = get(port, "/api/secrets/maps-key").await.unwrap();
+    let host = FunctionsHost::start(app, Mode::Proxying, port, None).await.unwrap();
+    let secret = get(host.port(), "/api/secrets/maps-key").await.unwrap();
     assert!(secret.starts_with("HTTP/1.1 200 "), "{secret}");
     assert!(secret.contains(r#"{"value":"pk.a-publishable-key","#), "{secret}");
 }
