@@ -25,7 +25,7 @@ param environmentName string = resourceGroup().name
 @description('Region of everything.')
 param location string = resourceGroup().location
 
-@description('Name of the function app, the first label of its URL; empty: one is made up.')
+@description('Name of the function app; its URL begins with it, followed by a hash and the region. Empty: one is made up.')
 @maxLength(60)
 param functionAppName string = ''
 
@@ -501,6 +501,7 @@ module alerts 'modules/alerts.bicep' = if (!empty(alertEmail) || hasBudget) {
 // ---- What azd and people want to know -------------------------------------------------------------------------------
 
 output AZURE_FUNCTION_APP_NAME string = siteName
+@description('With the hash and the region that Azure puts into the host name: take it from here, and do not make it from the name.')
 output AZURE_FUNCTION_APP_URL string = 'https://${hostingPlan == 'flex' ? flexApp!.outputs.hostName : premiumApp!.outputs.hostName}'
 output AZURE_KEY_VAULT_NAME string = vaultName
 output AZURE_KEY_VAULT_RESOURCE_GROUP string = vaultResourceGroup
