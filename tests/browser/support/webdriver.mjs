@@ -14,6 +14,10 @@ const WAIT_MS = 30_000;
 
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
+// A signal ends a process without its "exit" event, and browsers would stay: the test runner sends one to a file that is
+// out of time.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 export class WebDriverError extends Error {}
 
 async function freePort() {
