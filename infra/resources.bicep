@@ -6,34 +6,37 @@
 
 targetScope = 'resourceGroup'
 
+import {
+  accessModel
+  hostingPlan as hostingPlanType
+  instanceMemory
+  logFormat as logFormatType
+  premiumSize
+  principalType
+  roleScope
+  rule
+} from 'types.bicep'
+
 // ---- What is deployed -----------------------------------------------------------------------------------------------
 
 @description('A name for this deployment; resources are tagged with it, and azd finds them by it.')
 param environmentName string = resourceGroup().name
 
+@description('Region of everything.')
 param location string = resourceGroup().location
 
-@description('Name of the function app, the first label of its URL; empty: one is made up.')
+@description('Name of the function app; its URL begins with it, followed by a hash and the region. Empty: one is made up.')
 @maxLength(60)
 param functionAppName string = ''
 
 @description('flex: scales to zero, and the platform answers preflights, so exact origins only. premium: always on, and the Preflight function answers, so patterns work.')
-@allowed([
-  'flex'
-  'premium'
-])
-param hostingPlan string = 'flex'
+param hostingPlan hostingPlanType = 'flex'
 
 @description('flex: memory of an instance.')
-@allowed([
-  512
-  2048
-  4096
-])
-param instanceMemoryMB int = 2048
+param instanceMemoryMB instanceMemory = 2048
 
-@description('flex: most instances.')
-@minValue(40)
+@description('flex: the most instances; Azure refuses a number that it does not take.')
+@minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
@@ -48,12 +51,7 @@ param perInstanceConcurrency int = 100
 param alwaysReadyInstanceCount int = 0
 
 @description('premium: size of an instance.')
-@allowed([
-  'P0v3'
-  'P1v3'
-  'P2v3'
-])
-param premiumSku string = 'P0v3'
+param premiumSku premiumSize = 'P0v3'
 
 @description('premium: number of instances.')
 @minValue(1)
@@ -68,6 +66,18 @@ param logRetentionDays int = 30
 @description('Gigabytes a day after which no more log lines are taken; -1 for no limit.')
 param logDailyQuotaGb int = 5
 
+// ---- Alerts (docs/operations.md) ------------------------------------------------------------------------------------
+
+@description('Address that is written to when an alert fires; empty: no alerts.')
+param alertEmail string = ''
+
+@description('alertEmail: a monthly amount in the subscription\'s currency, of whose forecast the address is warned; 0: no budget.')
+@minValue(0)
+param monthlyBudget int = 0
+
+@description('monthlyBudget: the first day of a month, as YYYY-MM-01. It cannot be changed later.')
+param budgetStart string = ''
+
 // ---- The vault ------------------------------------------------------------------------------------------------------
 
 @description('Name of a vault that is there already; empty: a new one is made.')
@@ -77,18 +87,10 @@ param existingKeyVaultName string = ''
 param existingKeyVaultResourceGroup string = ''
 
 @description('How the app may read the vault. accessPolicy: `get` on all secrets. rbac: Key Vault Secrets User. An existing vault has to be of that model.')
-@allowed([
-  'accessPolicy'
-  'rbac'
-])
-param keyVaultAccessModel string = 'accessPolicy'
+param keyVaultAccessModel accessModel = 'accessPolicy'
 
 @description('rbac: vault gives the role on the whole vault; secrets on the secrets of allowedSecrets alone, which have to be there.')
-@allowed([
-  'vault'
-  'secrets'
-])
-param rbacScope string = 'vault'
+param rbacScope roleScope = 'vault'
 
 @description('A new vault: true forbids everybody to purge it, or a secret, before 90 days are over. It can never be turned off again.')
 param purgeProtection bool = true
@@ -96,15 +98,11 @@ param purgeProtection bool = true
 @description('Object id of the user, group or service principal who may manage the secrets of a new vault; empty: nobody is given that.')
 param secretsOfficerId string = ''
 
-@allowed([
-  'User'
-  'Group'
-  'ServicePrincipal'
-])
-param secretsOfficerType string = 'User'
+@description('What secretsOfficerId names.')
+param secretsOfficerType principalType = 'User'
 
 @description('accessPolicy: what the officer may do with secrets.')
-param secretsOfficerPermissions array = [
+param secretsOfficerPermissions string[] = [
   'get'
   'list'
   'set'
@@ -170,6 +168,13 @@ param prefetch bool = true
 @maxValue(60)
 param upstreamTimeoutSeconds int = 5
 
+@description('REQUIRED_TAG: NAME or NAME=VALUE that a secret must carry in the vault to be served; empty: none.')
+param requiredTag string = ''
+
+@description('RULES__…: narrow what the settings above allow, for some of the secrets.')
+@maxLength(32)
+param rules rule[] = []
+
 @description('ENTRA_TENANT_ID: callers need an Entra access token of this tenant; empty: the function key is all that is asked.')
 param entraTenantId string = ''
 
@@ -197,12 +202,8 @@ param dangerouslyAllowAnyOrigin bool = false
 @description('DANGEROUSLY_ALLOW_ANY_SECRET: accept `*` in allowedSecrets.')
 param dangerouslyAllowAnySecret bool = false
 
-@description('LOG_FORMAT')
-@allowed([
-  'text'
-  'json'
-])
-param logFormat string = 'text'
+@description('LOG_FORMAT: text or json.')
+param logFormat logFormatType = 'text'
 
 @description('RUST_LOG: tracing\'s filter directives.')
 param rustLog string = 'warn,keyvault_cors=info'
@@ -219,21 +220,70 @@ var storageAccountName = 'st${token}'
 
 var makesVault = empty(existingKeyVaultName)
 var vaultName = makesVault ? 'kv-${token}' : existingKeyVaultName
-var vaultResourceGroup = makesVault || empty(existingKeyVaultResourceGroup) ? resourceGroup().name : existingKeyVaultResourceGroup
-var ipRanges = empty(vaultAllowedIpRanges) ? [] : split(replace(vaultAllowedIpRanges, ' ', ''), ',')
+var vaultResourceGroup = makesVault || empty(existingKeyVaultResourceGroup)
+  ? resourceGroup().name
+  : existingKeyVaultResourceGroup
+var ipRanges = empty(vaultAllowedIpRanges)
+  ? []
+  : vnetEnabled
+      ? split(replace(vaultAllowedIpRanges, ' ', ''), ',')
+      : fail('vaultAllowedIpRanges: without vnetEnabled the vault is open to every address. Set vnetEnabled to true, or leave vaultAllowedIpRanges empty')
 
 // One parameter feeds the handler and the platform's list on Flex Consumption, so the two cannot differ.
-var platformOrigins = split(allowedOrigins, ',')
 var isAnyOrigin = allowedOrigins == '*' && dangerouslyAllowAnyOrigin
 var hasOriginPattern = contains(allowedOrigins, '*') && !isAnyOrigin
+var originsHaveWhiteSpace = !empty(filter([' ', '\t', '\n', '\r'], space => contains(allowedOrigins, space)))
+var origins = originsHaveWhiteSpace
+  ? fail('allowedOrigins: the handler does not start with white space in it. Write the origins with commas and nothing else between them')
+  : split(allowedOrigins, ',')
+var platformOrigins = hostingPlan == 'flex' && hasOriginPattern
+  ? fail('allowedOrigins: on the flex plan the platform answers preflights, and it knows no patterns. List exact origins, or set hostingPlan to premium')
+  : origins
 
-var scopedSecrets = rbacScope == 'vault' ? [] : split(replace(allowedSecrets, ' ', ''), ',')
+var scopedSecrets = rbacScope == 'vault'
+  ? []
+  : keyVaultAccessModel == 'accessPolicy'
+      ? fail('rbacScope: an access policy is for the whole vault. Set keyVaultAccessModel to rbac, or leave rbacScope at vault')
+      : contains(allowedSecrets, '*')
+          ? fail('allowedSecrets: no role can be given on a pattern. List exact names, or set rbacScope to vault')
+          : split(replace(allowedSecrets, ' ', ''), ',')
+
+var hasBudget = monthlyBudget > 0
+  ? empty(alertEmail)
+      ? fail('monthlyBudget: nobody would be told. Set alertEmail, or leave monthlyBudget at 0')
+      : empty(budgetStart) ? fail('budgetStart: a budget needs the first day of a month. Set it, as YYYY-MM-01') : true
+  : false
+
+var ruleNames = map(rules, it => it.name)
+var hasRuleTwice = length(union(ruleNames, [])) != length(ruleNames)
+var ruleNameCharacters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
+var badRuleNames = filter(
+  ruleNames,
+  name => !empty(filter(range(0, length(name)), at => !contains(ruleNameCharacters, substring(name, at, 1))))
+)
+var checkedRules = hasRuleTwice
+  ? fail('rules: two rules have one name. Give each a name of its own')
+  : empty(badRuleNames)
+      ? rules
+      : fail('rules: the name of a rule is made of A-Z and 0-9. Rename ${join(badRuleNames, ', ')}')
+
+// Each part only where it is given: an empty one is a fault of the handler.
+var ruleParts = flatten(map(checkedRules, it => [
+  { name: 'RULES__${it.name}__SECRETS', value: it.secrets }
+  { name: 'RULES__${it.name}__ORIGINS', value: it.?origins }
+  { name: 'RULES__${it.name}__SCOPES', value: it.?scopes }
+  { name: 'RULES__${it.name}__ROLES', value: it.?roles }
+  { name: 'RULES__${it.name}__CLIENTS', value: it.?clients }
+  { name: 'RULES__${it.name}__CACHE_TTL_SECONDS', value: it.?cacheTtlSeconds }
+  { name: 'RULES__${it.name}__GIVE', value: it.?give }
+]))
+var ruleSettings = toObject(filter(ruleParts, it => it.value != null), it => it.name, it => string(it.value))
 
 // Lower case, because `string(true)` is `True`: what is set here reads as it does everywhere else.
 var settings = {
   KEY_VAULT_URL: 'https://${vaultName}${environment().suffixes.keyvaultDns}'
   ALLOWED_SECRETS: allowedSecrets
-  ALLOWED_ORIGINS: allowedOrigins
+  ALLOWED_ORIGINS: join(origins, ',')
   ALLOW_CREDENTIALS: toLower(string(allowCredentials))
   ALLOWED_HEADERS: allowedHeaders
   EXPOSED_HEADERS: exposedHeaders
@@ -257,19 +307,11 @@ var settings = {
   DANGEROUSLY_ALLOW_ANY_SECRET: toLower(string(dangerouslyAllowAnySecret))
   LOG_FORMAT: logFormat
   RUST_LOG: rustLog
+  ...empty(requiredTag) ? {} : { REQUIRED_TAG: requiredTag }
+  ...ruleSettings
 }
 
 // ---- Resources ------------------------------------------------------------------------------------------------------
-
-module assertions 'modules/assertions.bicep' = {
-  name: 'assertions'
-  params: {
-    allowedOriginsAreExactOrThePlanIsPremium: any(hostingPlan == 'premium' || !hasOriginPattern)
-    allowedSecretsAreExactOrRbacScopeIsVault: any(rbacScope == 'vault' || !contains(allowedSecrets, '*'))
-    rbacScopeIsVaultOrTheModelIsRbac: any(rbacScope == 'vault' || keyVaultAccessModel == 'rbac')
-    vaultAllowedIpRangesAreEmptyOrVnetIsEnabled: any(empty(vaultAllowedIpRanges) || vnetEnabled)
-  }
-}
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-${token}'
@@ -319,15 +361,12 @@ module vault 'modules/vault.bicep' = if (makesVault) {
   }
 }
 
-resource existingVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = if (!makesVault) {
+module vaultModel 'modules/vault-model.bicep' = if (!makesVault) {
+  name: 'vault-model-${token}'
   scope: resourceGroup(vaultResourceGroup)
-  name: vaultName
-}
-
-module vaultModel 'modules/assertions.bicep' = if (!makesVault) {
-  name: 'vault-model'
   params: {
-    keyVaultAccessModelIsTheExistingVaults: any(makesVault ? true : (contains(existingVault!.properties, 'enableRbacAuthorization') ? existingVault!.properties.enableRbacAuthorization == true : false) == (keyVaultAccessModel == 'rbac'))
+    vaultName: vaultName
+    accessModel: keyVaultAccessModel
   }
 }
 
@@ -343,7 +382,8 @@ module vaultPolicy 'modules/vault-policy.bicep' = if (!makesVault && keyVaultAcc
   ]
 }
 
-module vaultRole 'modules/vault-role.bicep' = if (keyVaultAccessModel == 'rbac') {
+// `scopedSecrets` is asked for here too, so that single secrets without RBAC are refused and not just left out.
+module vaultRole 'modules/vault-role.bicep' = if (keyVaultAccessModel == 'rbac' || !empty(scopedSecrets)) {
   name: 'vault-role-${token}'
   scope: resourceGroup(vaultResourceGroup)
   params: {
@@ -372,8 +412,13 @@ module network 'modules/network.bicep' = if (vnetEnabled) {
     appSubnetPrefix: appSubnetPrefix
     endpointSubnetPrefix: endpointSubnetPrefix
   }
+  // A private endpoint writes to the vault, and Azure refuses two writers at a time (ConflictError). Each is named:
+  // an order that runs through a module that is left out does not hold.
   dependsOn: [
     vault
+    vaultModel
+    vaultPolicy
+    vaultRole
   ]
 }
 
@@ -386,7 +431,7 @@ module flexApp 'modules/app-flex.bicep' = if (hostingPlan == 'flex') {
     planName: 'plan-${token}'
     siteName: siteName
     identityName: identity.name
-    storageAccountName: storageAccountName
+    blobServiceUri: storage.outputs.blobServiceUri
     insightsName: insightsName
     packageContainerUrl: storage.outputs.containerUrl
     settings: settings
@@ -399,9 +444,9 @@ module flexApp 'modules/app-flex.bicep' = if (hostingPlan == 'flex') {
     alwaysReadyInstanceCount: alwaysReadyInstanceCount
   }
   dependsOn: [
-    assertions
     monitoring
     vault
+    vaultModel
     vaultPolicy
     vaultRole
   ]
@@ -415,7 +460,7 @@ module premiumApp 'modules/app-premium.bicep' = if (hostingPlan == 'premium') {
     planName: 'plan-${token}'
     siteName: siteName
     identityName: identity.name
-    storageAccountName: storageAccountName
+    blobServiceUri: storage.outputs.blobServiceUri
     insightsName: insightsName
     settings: settings
     subnetId: vnetEnabled ? network!.outputs.appSubnetId : ''
@@ -423,18 +468,40 @@ module premiumApp 'modules/app-premium.bicep' = if (hostingPlan == 'premium') {
     instanceCount: premiumInstanceCount
   }
   dependsOn: [
-    assertions
     monitoring
-    storage
     vault
+    vaultModel
     vaultPolicy
     vaultRole
+  ]
+}
+
+// `hasBudget` is asked for here too, so that a budget without an address is refused and not just left out.
+module alerts 'modules/alerts.bicep' = if (!empty(alertEmail) || hasBudget) {
+  name: 'alerts'
+  params: {
+    location: location
+    tags: tags
+    token: token
+    insightsName: insightsName
+    vaultId: resourceId(vaultResourceGroup, 'Microsoft.KeyVault/vaults', vaultName)
+    email: alertEmail
+    hasBudget: hasBudget
+    monthlyBudget: monthlyBudget
+    budgetStart: budgetStart
+  }
+  // An alert is about something that is there.
+  dependsOn: [
+    monitoring
+    vault
+    vaultModel
   ]
 }
 
 // ---- What azd and people want to know -------------------------------------------------------------------------------
 
 output AZURE_FUNCTION_APP_NAME string = siteName
+@description('With the hash and the region that Azure puts into the host name: take it from here, and do not make it from the name.')
 output AZURE_FUNCTION_APP_URL string = 'https://${hostingPlan == 'flex' ? flexApp!.outputs.hostName : premiumApp!.outputs.hostName}'
 output AZURE_KEY_VAULT_NAME string = vaultName
 output AZURE_KEY_VAULT_RESOURCE_GROUP string = vaultResourceGroup

@@ -10,7 +10,8 @@
 //! - [`cors`]: who may read an answer; pure.
 //! - [`config`]: settings to a configuration, or every fault at once.
 //! - [`vault`]: the trait that secrets come from, and Azure Key Vault.
-//! - [`deliver`]: a bundle to what a page gets; the only room that sees a value.
+//! - [`deliver`]: what a page gets for a secret: the bundle, or a credential made from it; the only room that sees a
+//!   value.
 //! - [`cache`]: one fetch for many callers, and a vault that may fail.
 //! - [`token`]: authentication: an Entra token to a verified caller.
 //! - [`access`]: authorization: which secrets may be had, and by whom.

@@ -105,6 +105,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_host_never_reads_do_not_restart() {
+        for (stop, under_host) in [(Stop::Terminated, 143), (Stop::Interrupted, 130), (Stop::Orphaned, 143)] {
+            assert_eq!((stop.exit_code(true), stop.exit_code(false)), (under_host, 0));
+        }
+    }
+
+    #[test]
     fn a_clock_before_1970_is_refused() {
         assert!(check_clock(UNIX_EPOCH - Duration::from_secs(1)).is_err());
         assert!(check_clock(UNIX_EPOCH).is_ok());

@@ -70,7 +70,14 @@ pub(crate) fn start(executable: &Path, demo: &Demo) -> Handler {
         .with("FUNCTIONS_CUSTOMHANDLER_PORT", places.handler_port.to_string())
         .with("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "demo")
         .with("ALLOWED_SECRETS", format!("{DEMO_ALLOWED_SECRETS},{FRESH}*"))
-        .with("ALLOWED_ORIGINS", &places.allowed_origin)
+        .with(
+            "ALLOWED_ORIGINS",
+            format!("{},{}", places.allowed_origin, places.second_origin),
+        )
+        .with("RULES__MAPS__SECRETS", "maps-key")
+        .with("RULES__MAPS__ORIGINS", &places.allowed_origin)
+        .with("RULES__TELEMETRY__SECRETS", "telemetry-key")
+        .with("RULES__TELEMETRY__ORIGINS", &places.second_origin)
         .with_all(inherited)
         .with_all(entra.into_iter().filter(|_| places.entra));
     Launch::new(environment)

@@ -1,7 +1,7 @@
 //! The whole product on one machine: `cargo run --example demo`.
 //!
 //! Starts a Key Vault stand-in with a few secrets, runs the real `handler` against it as the Functions host would, and
-//! serves one small page from two origins: one that may read secrets and one that may not. `--entra` lets only those in
+//! serves one small page from three origins: two that are allowed, each with a secret of its own by a rule, and one that is not. `--entra` lets only those in
 //! who are signed in. `--check` asks the questions itself instead of waiting for a browser.
 #![expect(
     clippy::print_stdout,
@@ -62,11 +62,13 @@ async fn run(options: &Options) -> io::Result<bool> {
 
     let allowed_page = listen(options.page_port, 8080).await?;
     let refused_page = listen(options.refused_port, 8081).await?;
+    let second_page = listen(options.second_port, 8082).await?;
     // The handler binds its port itself, so this listener only finds one and makes room again.
     let handler_port = listen(options.port, 7071).await?.local_addr()?.port();
     let places = Places {
         handler_port,
         allowed_origin: format!("http://localhost:{}", allowed_page.local_addr()?.port()),
+        second_origin: format!("http://localhost:{}", second_page.local_addr()?.port()),
         refused_origin: format!("http://localhost:{}", refused_page.local_addr()?.port()),
         entra: options.entra,
     };
@@ -76,7 +78,7 @@ async fn run(options: &Options) -> io::Result<bool> {
         vault: Vault::default(),
     });
     let mut servers = JoinSet::new();
-    for page in [allowed_page, refused_page] {
+    for page in [allowed_page, second_page, refused_page] {
         servers.spawn(Site::new(Arc::clone(&demo))?.serve(page));
     }
 
@@ -122,6 +124,7 @@ fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
 fn introduce(places: &Places) {
     let Places {
         allowed_origin,
+        second_origin,
         refused_origin,
         ..
     } = places;
@@ -147,7 +150,8 @@ The page has a button to sign in; {allowed_origin}/token gives what it gets, a t
 keyvault-cors is running, with a Key Vault stand-in behind it.
 
   API          {api}/secrets/NAME
-  Page         {allowed_origin}   an allowed origin: it shows the value
+  Page         {allowed_origin}   an allowed origin: it reads maps-key, by the rule MAPS
+  Second page  {second_origin}   another allowed origin: it reads telemetry-key, by the rule TELEMETRY
   Same page    {refused_origin}   not allowed: the browser keeps the answer from it
 
 The page's demo controls make the vault throttle, go down or refuse the app. Its second tab, with Azure's own
@@ -157,10 +161,13 @@ SecretClient, needs Node.js once:
 Works, 200 with the value:
   curl -i -H 'Origin: {allowed_origin}'{authorization} {api}/secrets/maps-key
 {sign_in}
+Outside its rule, the 404 of an unknown name:
+  curl -i -H 'Origin: {second_origin}'{authorization} {api}/secrets/maps-key
+
 Refused, 403 OriginNotAllowed and no Access-Control-Allow-Origin:
   curl -i -H 'Origin: {refused_origin}' {api}/secrets/maps-key
 
-Names to try:
+Names to try, from the first page:
 {names}
 In Azure the Functions host stands in front and asks for a function key (x-functions-key); here it does not.
 Stop with Ctrl-C.

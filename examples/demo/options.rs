@@ -1,12 +1,13 @@
 //! The command line.
 
 pub(crate) const USAGE: &str = "\
-Usage: cargo run --example demo -- [--check] [--entra] [--port PORT] [--page-port PORT] [--refused-port PORT]
+Usage: cargo run --example demo -- [--check] [--entra] [--port PORT] [--page-port PORT] [--second-port PORT] [--refused-port PORT]
 
   --check              ask a few questions, print PASS or FAIL for each, and exit 0 or 1
   --entra              let only those in who are signed in, with tokens of an Entra stand-in
   --port PORT          the handler's port; 7071, or a free one when that is taken
   --page-port PORT     the port of the allowed page; 8080, or a free one
+  --second-port PORT   the port of the second allowed page; 8082, or a free one
   --refused-port PORT  the port of the refused page; 8081, or a free one
   -h, --help           print this";
 
@@ -18,6 +19,7 @@ pub(crate) struct Options {
     pub(crate) entra: bool,
     pub(crate) port: Option<u16>,
     pub(crate) page_port: Option<u16>,
+    pub(crate) second_port: Option<u16>,
     pub(crate) refused_port: Option<u16>,
 }
 
@@ -41,6 +43,7 @@ impl Options {
                 }
                 "--port" => &mut options.port,
                 "--page-port" => &mut options.page_port,
+                "--second-port" => &mut options.second_port,
                 "--refused-port" => &mut options.refused_port,
                 _ => return Err(format!("unknown argument: {argument}")),
             };

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::setup::{AUDIENCE, Demo, NAMES, OTHER_SCOPE, Places, SCOPE};
+use crate::setup::{AUDIENCE, Demo, NAMES, OTHER_SCOPE, SCOPE};
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -116,12 +116,8 @@ impl Site {
 
     /// `POST /vault/STATE`, from this page or `curl`: browsers name the origin of whoever posts.
     fn control(&self, path: &str, origin: Option<&HeaderValue>) -> Response<Full<Bytes>> {
-        let Places {
-            allowed_origin,
-            refused_origin,
-            ..
-        } = &self.demo.places;
-        if origin.is_some_and(|origin| origin != allowed_origin && origin != refused_origin) {
+        let origins = self.demo.places.origins();
+        if origin.is_some_and(|origin| !origins.iter().any(|own| origin == own)) {
             return empty(StatusCode::FORBIDDEN);
         }
         let state = path.strip_prefix("/vault/").unwrap_or_default();
@@ -140,6 +136,7 @@ impl Site {
             "signIn": places.entra,
             "demo": {
                 "allowed": places.allowed_origin,
+                "second": places.second_origin,
                 "refused": places.refused_origin,
                 "names": NAMES.map(|(name, _)| name),
                 "vault": self.demo.vault.state(),

@@ -13,7 +13,10 @@ pub(crate) const OTHER_SCOPE: &str = "another.scope";
 /// Names to try, and what comes of them.
 pub(crate) const NAMES: [(&str, &str); 9] = [
     ("maps-key", "200"),
-    ("telemetry-key", "200"),
+    (
+        "telemetry-key",
+        "404, the rule TELEMETRY gives it to the second page alone",
+    ),
     ("expired-key", "403 SecretExpired"),
     ("disabled-key", "403 SecretDisabled"),
     ("tls-cert", "404, allowed but a certificate's private key"),
@@ -43,13 +46,20 @@ pub(crate) struct Demo {
 /// The addresses of a running demo.
 pub(crate) struct Places {
     pub(crate) handler_port: u16,
+    /// Allowed, and alone in the rule MAPS.
     pub(crate) allowed_origin: String,
+    /// Allowed too, and alone in the rule TELEMETRY.
+    pub(crate) second_origin: String,
     pub(crate) refused_origin: String,
     /// Whether callers have to sign in.
     pub(crate) entra: bool,
 }
 
 impl Places {
+    pub(crate) fn origins(&self) -> [&str; 3] {
+        [&self.allowed_origin, &self.second_origin, &self.refused_origin]
+    }
+
     pub(crate) fn api(&self) -> String {
         format!("http://localhost:{}/api", self.handler_port)
     }

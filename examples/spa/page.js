@@ -1,8 +1,8 @@
 // The page: one form, two ways to read a secret, one place for what comes of it.
 import { showDemo } from "./demo.js";
 import { readSecret } from "./secret.js";
-import { authorization, credential, signIn, signOut } from "./session.js";
-import { copies, showError, showNote, showValue } from "./show.js";
+import * as demoSession from "./session.js";
+import { copies, element, showError, showNote, showValue } from "./show.js";
 import { initTabs } from "./tabs.js";
 
 // Longer than the handler lets anybody wait, and than it takes to start.
@@ -10,7 +10,7 @@ const PATIENCE_MS = 30_000;
 
 const $ = (id) => document.getElementById(id);
 
-/** Where the API is, whether one can sign in, and what only the demo has. A page of yours has this in its bundle. */
+/** Where the API is, how one signs in, and what only the demo has. A page of yours has this in its bundle. */
 async function configuration() {
   try {
     const response = await fetch("config.json", { cache: "no-store" });
@@ -20,57 +20,82 @@ async function configuration() {
   }
 }
 
-function start({ api, signIn: hasSignIn, demo }) {
-  let client = null;
-  const ways = {
+/** A part of the page with packages in it, as npm built it. */
+function bundle(name) {
+  return import(`./dist/${name}.js`).catch((cause) => {
+    throw Object.assign(new Error(`There is no dist/${name}.js.`), { code: "not-built", cause });
+  });
+}
+
+/** The two ways: the file that shows how, and how. */
+function waysOf({ api, functionKey }, session) {
+  const key = functionKey ? { "x-functions-key": functionKey } : {};
+  // What SecretClient asks for a token when it is challenged, a `TokenCredential`.
+  const credential = {
+    async getToken() {
+      const token = await session.token();
+      // `null` would be an answer too, but the client makes an error of it that does not say why.
+      if (!token) throw Object.assign(new Error("Signed out."), { code: "Unauthorized" });
+      return token;
+    },
+  };
+  return {
     "tab-fetch": {
       file: "secret.js",
       async prepare() {},
-      read: (name) =>
-        readSecret(api, name, {
-          // The second header is not needed. It makes the browser send a preflight, as a token or a function key would.
-          headers: { ...authorization(), "x-ms-client-request-id": crypto.randomUUID() },
-          signal: AbortSignal.timeout(PATIENCE_MS),
-        }),
+      async read(name, signal) {
+        const token = await session.token();
+        const authorization = token ? { authorization: `Bearer ${token.token}` } : {};
+        // The last header is not needed. It makes the browser send a preflight, as a token or a function key would.
+        const headers = { ...authorization, ...key, "x-ms-client-request-id": crypto.randomUUID() };
+        return readSecret(api, name, { headers, signal });
+      },
     },
     "tab-sdk": {
       file: "sdk.js",
-      prepare: bundle,
-      async read(name) {
-        const { secretClient } = await bundle();
-        client ??= secretClient(api, credential);
-        const { value, properties } = await client.getSecret(name, { abortSignal: AbortSignal.timeout(PATIENCE_MS) });
+      prepare: () => bundle("sdk"),
+      async read(name, abortSignal) {
+        const { secretClient } = await bundle("sdk");
+        // A client keeps the token that it was given: another one for each read never has the one of who signed out.
+        const { value, properties } = await secretClient(api, credential, { functionKey }).getSecret(name, { abortSignal });
         return { value, attributes: { exp: properties.expiresOn && properties.expiresOn / 1000 } };
       },
     },
   };
-  let way;
-  // Counts whatever changes the result area: what comes late for its turn is not shown.
-  let turn = 0;
+}
 
-  function begin(note) {
-    showNote(note);
-    turn += 1;
-    return turn;
+function start(config, session) {
+  const ways = waysOf(config, session);
+  let way;
+  // What is being read; whatever else changes the result area ends it.
+  let reading = new AbortController();
+
+  function begin(...note) {
+    reading.abort();
+    reading = new AbortController();
+    showNote(...note);
+    return reading.signal;
   }
 
   async function read(name) {
-    const mine = begin("Reading …");
+    const cancel = element("button", { type: "button", className: "quiet", textContent: "Cancel" });
+    cancel.addEventListener("click", () => begin("Cancelled."));
+    const ended = begin("Reading …", cancel);
     try {
-      const secret = await way.read(name);
-      if (mine === turn) showValue(name, secret);
+      const secret = await way.read(name, AbortSignal.any([ended, AbortSignal.timeout(PATIENCE_MS)]));
+      if (!ended.aborted) showValue(name, secret);
     } catch (error) {
-      if (mine === turn) showError(error);
+      if (!ended.aborted) showError(error, Boolean(session.user()));
     }
   }
 
   async function choose(tab) {
     const chosen = ways[tab.id];
     way = chosen;
-    const mine = begin("Nothing has been read yet.");
+    const ended = begin("Nothing has been read yet.");
     $("file").textContent = chosen.file;
     chosen.prepare().catch((error) => {
-      if (mine === turn) showError(error);
+      if (!ended.aborted) showError(error);
     });
     const source = await fetch(chosen.file).then(
       (response) => response.text(),
@@ -79,58 +104,65 @@ function start({ api, signIn: hasSignIn, demo }) {
     if (way === chosen) $("source").textContent = source;
   }
 
-  function changeSession(isSignedIn, words) {
-    // A client keeps the token that it was given, so whoever signs in or out gets another client.
-    client = null;
-    begin("Nothing has been read yet.");
-    $("who").textContent = words;
-    $("sign-in").hidden = isSignedIn;
-    $("choice").hidden = isSignedIn;
-    $("sign-out").hidden = !isSignedIn;
-    $(isSignedIn ? "sign-out" : "sign-in").focus();
+  function showSession() {
+    const who = session.user();
+    $("who").textContent = who ? `Signed in as ${who}.` : "Signed out.";
+    $("sign-in").hidden = Boolean(who);
+    $("choice").hidden = Boolean(who) || Boolean(config.msal);
+    $("sign-out").hidden = !who;
+  }
+
+  async function changeSession(change) {
+    const ended = begin("Nothing has been read yet.");
+    const error = await change().then(
+      () => null,
+      (error) => error,
+    );
+    showSession();
+    $(session.user() ? "sign-out" : "sign-in").focus();
+    if (error && !ended.aborted) showError(error);
   }
 
   $("form").addEventListener("submit", (event) => {
     event.preventDefault();
     read($("name").value.trim());
   });
-  $("session").addEventListener("submit", async (event) => {
+  $("session").addEventListener("submit", (event) => {
     event.preventDefault();
-    const person = $("person").selectedOptions[0];
-    const isSignedIn = await signIn(person.value).then(
-      () => true,
-      () => false,
-    );
-    changeSession(isSignedIn, isSignedIn ? `Signed in as someone who ${person.text}.` : "Signing in failed.");
+    changeSession(() => session.signIn($("person").selectedOptions[0]));
   });
-  $("sign-out").addEventListener("click", () => {
-    signOut();
-    changeSession(false, "Signed out.");
-  });
+  $("sign-out").addEventListener("click", () => changeSession(() => session.signOut()));
   copies($("copy-code"), () => $("source").textContent);
 
-  $("api").textContent = api;
-  $("session").hidden = !hasSignIn;
+  $("api").textContent = config.api;
+  $("session").hidden = !config.signIn;
+  showSession();
   initTabs(document.querySelector("[role=tablist]"), choose);
-  if (demo) {
-    $("name").value = demo.names[0];
-    showDemo(demo, (name) => {
+  $("name").value = (location.origin === config.demo?.second ? "telemetry-key" : config.demo?.names[0]) ?? "";
+  if (config.demo) {
+    showDemo(config.demo, config.signIn, (name) => {
       $("name").value = name;
       read(name);
+      $("result").scrollIntoView({ block: "nearest" });
     });
   }
 }
 
-/** sdk.js with Azure's packages, as npm built it. */
-function bundle() {
-  return import("./dist/sdk.js").catch((cause) => {
-    throw Object.assign(new Error("There is no dist/sdk.js."), { code: "not-built", cause });
-  });
+/** Entra's, where the configuration has it; else the demo's. */
+async function sessionOf({ msal }) {
+  if (!msal) return demoSession.createSession();
+  const { createSession } = await bundle("msal");
+  return createSession(msal);
 }
 
 const config = await configuration();
 $("origin").textContent = location.origin;
-if (config) start(config);
-else showError({ code: "not-configured" });
+try {
+  if (config) start(config, await sessionOf(config));
+  else showError({ code: "not-configured" });
+} catch (error) {
+  showError(error);
+}
 // Only now, when everything has its place, so that nothing jumps.
+$("places").hidden = false;
 document.querySelector("main").hidden = false;

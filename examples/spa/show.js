@@ -13,8 +13,8 @@ function show(kind, code, ...children) {
   result.replaceChildren(...children);
 }
 
-export function showNote(text) {
-  show("", "", element("p", {}, text));
+export function showNote(text, ...more) {
+  show("", "", element("p", {}, text), ...more);
 }
 
 export function showValue(name, { value, attributes }) {
@@ -43,13 +43,15 @@ export function showValue(name, { value, attributes }) {
   );
 }
 
-export function showError(error) {
-  const { code, title, advice, toCopy, status, requestId } = explain(error);
+export function showError(error, isSignedIn) {
+  const { code, title, advice, causes, note, toCopy, status, requestId } = explain(error, isSignedIn);
   show(
     "bad",
     code,
     element("p", { className: "title" }, title),
     element("p", {}, advice),
+    ...(causes.length ? [element("ol", {}, ...causes.map(cause))] : []),
+    ...(note ? [small(note)] : []),
     ...(toCopy ? [element("pre", {}, toCopy)] : []),
     ...(status ? [small(element("code", {}, code === "unknown" ? `HTTP ${status}` : `${status} ${code}`))] : []),
     // The handler's log has it too.
@@ -77,6 +79,10 @@ export function element(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
+}
+
+function cause([sign, todo]) {
+  return element("li", {}, element("strong", {}, sign), " ", todo);
 }
 
 function small(content) {

@@ -1,6 +1,8 @@
 //! The gates between a request and a secret, in the contract's order. A gate that refuses ends the request: nothing
 //! behind it is touched.
 
+use std::sync::Arc;
+
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Host;
@@ -11,6 +13,7 @@ use super::{Answer, Api, Outcome, Request};
 use crate::access::Denial;
 use crate::cache::{Lookup, Source};
 use crate::cors::{Actual, Decision};
+use crate::deliver::{Delivery, Recipient};
 use crate::host;
 use crate::secret::SecretKey;
 use crate::token::{Caller, TokenError};
@@ -115,16 +118,11 @@ impl Api {
                     exact: grant.exact,
                 };
                 let found = self.secrets.get(&key, lookup).await;
-                // A cached secret may have expired since it was fetched.
-                let usable = found.result.map_err(Problem::from).and_then(|delivery| {
-                    let usable = delivery.attributes().usable_at((self.now)());
-                    usable.map(|()| delivery.body()).map_err(Problem::Unusable)
-                });
-                (
-                    usable.map_or_else(Answer::Problem, Answer::Secret),
-                    found.source,
-                    grant.rule,
-                )
+                let answer = match found.result {
+                    Ok(delivery) => self.deliver(&key, lookup, &delivery, caller.as_ref()).await,
+                    Err(error) => Answer::Problem(error.into()),
+                };
+                (answer, found.source, grant.rule)
             }
             Err(denial) => {
                 let (reason, rule) = match denial {
@@ -145,6 +143,30 @@ impl Api {
             reason: None,
             unmet: None,
         }
+    }
+
+    /// What a secret that the cache has comes to: itself, or a credential made from it.
+    async fn deliver(
+        &self,
+        key: &SecretKey,
+        lookup: Lookup,
+        delivery: &Arc<Delivery>,
+        caller: Option<&Caller>,
+    ) -> Answer {
+        let now = (self.now)();
+        // A cached secret may have expired since it was fetched.
+        if let Err(unusable) = delivery.attributes().usable_at(now) {
+            return Answer::Problem(Problem::Unusable(unusable));
+        }
+        if let Some(body) = delivery.body() {
+            return Answer::Secret(body);
+        }
+        let oid = caller.and_then(|caller| caller.oid.as_deref());
+        let (secrets, key) = (self.secrets.clone(), key.clone());
+        let read_again = move || async move { secrets.read_again(&key, lookup).await.ok() };
+        // Boxed, so that a request for a secret itself does not pay for what a credential needs.
+        let given = Box::pin(delivery.give(Recipient { oid, now }, read_again)).await;
+        given.map_or_else(|error| Answer::Problem(error.into()), Answer::Credential)
     }
 }
 

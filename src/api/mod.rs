@@ -27,6 +27,7 @@ use self::route::Route;
 use crate::access::Access;
 use crate::cache::{Cache, Source};
 use crate::cors::{Decision, Policy, Unmet};
+use crate::deliver::Given;
 use crate::log::RefusalLimiter;
 use crate::secret::SecretKey;
 use crate::token::{Authenticator, Caller};
@@ -93,6 +94,8 @@ struct Outcome<'a> {
 enum Answer {
     /// 200 with a secret bundle.
     Secret(Bytes),
+    /// 200 with a credential in place of a secret.
+    Credential(Given),
     /// 204: a preflight of an allowed origin.
     Preflight,
     /// 204: an OPTIONS that is no preflight.
@@ -160,7 +163,7 @@ impl Outcome<'_> {
         match (&self.answer, &self.unmet) {
             (Answer::Preflight, Some(Unmet::Method)) => "MethodNotAllowed",
             (Answer::Preflight, Some(Unmet::Headers(_))) => "HeadersNotAllowed",
-            (Answer::Secret(_) | Answer::Preflight, _) => "Allowed",
+            (Answer::Secret(_) | Answer::Credential(_) | Answer::Preflight, _) => "Allowed",
             (Answer::Options, _) => "Options",
             (Answer::Problem(problem), _) => problem.verdict(),
         }

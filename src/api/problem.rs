@@ -7,6 +7,7 @@ use http::StatusCode;
 use once_cell::sync::OnceCell;
 use serde::Serialize;
 
+use crate::deliver::GiveError;
 use crate::secret::{Malformed, Unusable};
 use crate::vault::{Absence, VaultError};
 
@@ -49,6 +50,15 @@ pub(super) enum Problem {
     VaultAccessDenied,
     /// The vault cannot be read now.
     VaultUnavailable { retry_after: Option<Duration> },
+    /// The credential names the caller, whose token names no user.
+    CallerWithoutUser,
+    /// The secret is no key that a credential can be made from, or its service refuses it.
+    ExchangeRefused { reason: &'static str },
+    /// The service that makes the credential cannot be had.
+    ExchangeUnavailable {
+        retry_after: Duration,
+        reason: &'static str,
+    },
 }
 
 /// Why a secret is not found.
@@ -74,13 +84,16 @@ impl Problem {
             Self::HostNotAllowed
             | Self::OriginNotAllowed
             | Self::CallerNotAllowed
+            | Self::CallerWithoutUser
             | Self::FetchMetadata
             | Self::Unusable(_) => StatusCode::FORBIDDEN,
             Self::SecretNotFound(_) | Self::NotFound => StatusCode::NOT_FOUND,
             Self::SecretMethodNotAllowed | Self::ReadinessMethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::VaultAccessDenied => StatusCode::BAD_GATEWAY,
-            Self::VaultUnavailable { .. } | Self::AuthorityUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::VaultAccessDenied | Self::ExchangeRefused { .. } => StatusCode::BAD_GATEWAY,
+            Self::VaultUnavailable { .. } | Self::AuthorityUnavailable | Self::ExchangeUnavailable { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -92,8 +105,11 @@ impl Problem {
 
     /// What the log says beside the verdict, where one verdict has several causes.
     pub(super) fn reason(self) -> Option<&'static str> {
-        let Self::SecretNotFound(cause) = self else {
-            return None;
+        let cause = match self {
+            Self::SecretNotFound(cause) => cause,
+            Self::ExchangeRefused { reason } | Self::ExchangeUnavailable { reason, .. } => return Some(reason),
+            Self::CallerWithoutUser => return Some("the token has no oid, which the credential would name"),
+            _ => return None,
         };
         Some(match cause {
             NotFound::NotListed => "NotListed",
@@ -139,7 +155,7 @@ impl Problem {
                 "This origin may not read secrets here."
             ),
             Self::Unauthorized => text!("Unauthorized", "An Entra access token for this app is required."),
-            Self::CallerNotAllowed => text!(
+            Self::CallerNotAllowed | Self::CallerWithoutUser => text!(
                 "Forbidden",
                 "CallerNotAllowed",
                 "This caller may not read secrets here."
@@ -171,6 +187,14 @@ impl Problem {
             Self::VaultUnavailable { .. } => {
                 text!("VaultUnavailable", "The vault cannot be read now; try again later.")
             }
+            Self::ExchangeRefused { .. } => text!(
+                "ExchangeRefused",
+                "No credential can be made from the key; the app's log has the cause."
+            ),
+            Self::ExchangeUnavailable { .. } => text!(
+                "ExchangeUnavailable",
+                "The service that makes the credential cannot be had now; try again later."
+            ),
         }
     }
 
@@ -180,6 +204,7 @@ impl Problem {
         let wait = match self {
             Self::Throttled { retry_after } => retry_after.unwrap_or(THROTTLED_RETRY_AFTER),
             Self::VaultUnavailable { retry_after } => retry_after.unwrap_or(UNAVAILABLE_RETRY_AFTER),
+            Self::ExchangeUnavailable { retry_after, .. } => retry_after,
             Self::AuthorityUnavailable => UNAVAILABLE_RETRY_AFTER,
             _ => return None,
         };
@@ -238,6 +263,16 @@ impl From<VaultError> for Problem {
             VaultError::AccessDenied => Self::VaultAccessDenied,
             VaultError::Throttled { retry_after } => Self::Throttled { retry_after },
             VaultError::Unavailable { retry_after } => Self::VaultUnavailable { retry_after },
+        }
+    }
+}
+
+impl From<GiveError> for Problem {
+    fn from(error: GiveError) -> Self {
+        match error {
+            GiveError::Refused(reason) => Self::ExchangeRefused { reason },
+            GiveError::Unavailable { retry_after, reason } => Self::ExchangeUnavailable { retry_after, reason },
+            GiveError::NoUser => Self::CallerWithoutUser,
         }
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use tracing::info;
 
 use super::route::Route;
-use super::{Outcome, Request};
+use super::{Answer, Outcome, Request};
 use crate::cors::{Actual, Decision, OriginError, OriginRefusal, Unmet};
 use crate::secret::{SecretName, SecretVersion};
 use crate::token::Caller;
@@ -33,6 +33,10 @@ pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: 
         Some(Unmet::Method) | None => None,
     };
     let caller = outcome.caller.as_ref();
+    let given = match &outcome.answer {
+        Answer::Credential(given) => Some(given),
+        _ => None,
+    };
     info!(
         function = function(request),
         method = method(request.method),
@@ -43,6 +47,8 @@ pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: 
         tid = caller.map(|caller: &Caller| &*caller.tid),
         client = caller.and_then(|caller| caller.client.as_deref()),
         rule = outcome.rule,
+        give = given.map(|given| given.kind),
+        ends = given.map(|given| given.ends),
         reason = outcome.reason(),
         refused,
         verdict = outcome.verdict(),

@@ -26,6 +26,7 @@ impl Api {
     pub(super) fn response(&self, answer: &Answer) -> Response {
         match answer {
             Answer::Secret(body) => json(StatusCode::OK, body.clone()),
+            Answer::Credential(given) => json(StatusCode::OK, given.body.clone()),
             Answer::Preflight => empty(StatusCode::NO_CONTENT),
             Answer::Options => {
                 let mut response = empty(StatusCode::NO_CONTENT);

@@ -1,6 +1,9 @@
 //! What a request comes to, without a socket. The wire contract row by row is
 //! held by the black-box tests; here is what they cannot see.
 
+mod give;
+
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -43,6 +46,8 @@ impl Vault for Scripted {
 fn api(vault: Scripted) -> Api {
     let renderer = Renderer::new(deliver::Options {
         public_host: "h".to_owned(),
+        gives: HashMap::new(),
+        timeout: Duration::from_secs(5),
     });
     let options = cache::Options {
         stale: Duration::ZERO,

@@ -1,58 +1,16 @@
-//! Fetches under way: one for a key, shared by everybody who asks for it.
+//! A fetch: one for a key, shared by everybody who asks for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use super::in_flight::{InFlight, Outcome, Waiter};
 use super::state::State;
 use super::{Shared, sweep};
-use crate::deliver::Delivery;
 use crate::secret::SecretKey;
 use crate::vault::{Read, VaultError};
-
-/// What a fetch brings.
-pub(super) type Outcome = Result<Arc<Delivery>, VaultError>;
-
-/// A fetch under way, as [`State`] knows it.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    outcome: watch::Receiver<Option<Outcome>>,
-    /// The vault revoked this secret after the fetch started, so a value that
-    /// it brings may be from before.
-    pub(super) is_outdated: bool,
-}
-
-impl InFlight {
-    /// One more who waits for it.
-    pub(super) fn waiter(&self) -> Waiter {
-        Waiter(self.outcome.clone())
-    }
-}
-
-/// Waits for the outcome of a fetch.
-pub(super) struct Waiter(watch::Receiver<Option<Outcome>>);
-
-impl Waiter {
-    /// The outcome, or that there is none by `deadline`.
-    pub(super) async fn outcome_until(self, deadline: Instant) -> Outcome {
-        let unavailable = Err(VaultError::Unavailable { retry_after: None });
-        timeout_at(deadline, self.outcome()).await.unwrap_or(unavailable)
-    }
-
-    /// The outcome, whenever it comes.
-    pub(super) async fn outcome(mut self) -> Outcome {
-        // Without an outcome the fetch ended in a panic.
-        let outcome = self
-            .0
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|outcome| outcome.clone());
-        outcome.unwrap_or(Err(VaultError::Unavailable { retry_after: None }))
-    }
-}
 
 /// One fetch.
 pub(super) struct Fetch {
@@ -68,11 +26,7 @@ impl Fetch {
     /// A fetch for `key`, and the first who waits for it. It is in the
     /// in-flight map until [`Self::run`] ends.
     pub(super) fn new(shared: Arc<Shared>, state: &mut State, key: SecretKey, ttl: Duration) -> (Self, Waiter) {
-        let (sender, receiver) = watch::channel(None);
-        let in_flight = InFlight {
-            outcome: receiver,
-            is_outdated: false,
-        };
+        let (in_flight, sender) = InFlight::new();
         let waiter = in_flight.waiter();
         state.in_flight.insert(key.clone(), in_flight);
         let fetch = Self {
@@ -105,7 +59,7 @@ impl Fetch {
     /// the last attempt.
     async fn attempt(&mut self, read: Read, began: Instant, is_last: bool) -> Option<Outcome> {
         let fetched = self.shared.vault.fetch(&self.key, read).await;
-        let outcome = fetched.map(|bundle| Arc::new(self.shared.renderer.render(&self.key, &bundle)));
+        let outcome = fetched.map(|bundle| Arc::new(self.shared.renderer.render(&self.key, bundle)));
         let mut state = self.shared.state();
         let in_flight = state.in_flight.get_mut(&self.key);
         let is_outdated = in_flight.is_some_and(|in_flight| std::mem::take(&mut in_flight.is_outdated));

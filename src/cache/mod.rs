@@ -13,6 +13,7 @@
 
 mod failure;
 mod fetch;
+mod in_flight;
 mod prefetch;
 mod state;
 mod sweep;
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::fetch::{Fetch, Waiter};
+use self::fetch::Fetch;
+use self::in_flight::Waiter;
 use self::state::State;
 use crate::deliver::{Delivery, Renderer};
 use crate::secret::SecretKey;
@@ -157,6 +159,16 @@ impl Cache {
             Err(error) => self.shared.state().stale_or_error(key, error, source, Instant::now()),
         }
     }
+
+    /// The secret as the vault has it now, whatever is kept of it; for a copy that turned out to be outdated.
+    ///
+    /// # Errors
+    /// [`VaultError`], within [`Options::timeout`]; at once while the vault throttles or fails.
+    pub async fn read_again(&self, key: &SecretKey, lookup: Lookup) -> Result<Arc<Delivery>, VaultError> {
+        let now = Instant::now();
+        let waiter = self.shared.fetch_again(key, lookup, now)?;
+        waiter.outcome_until(now + self.shared.options.timeout).await
+    }
 }
 
 impl Shared {
@@ -202,6 +214,18 @@ impl Shared {
             return NextStep::Answer(state.stale_or_error(key, error, Source::None, now));
         }
         NextStep::Wait(waiter)
+    }
+
+    /// A fetch for `key`, the one under way or a new one.
+    fn fetch_again(self: &Arc<Self>, key: &SecretKey, lookup: Lookup, now: Instant) -> Result<Waiter, VaultError> {
+        if let Some(error) = self.vault.refusal() {
+            return Err(error);
+        }
+        let mut state = self.state();
+        Ok(match state.in_flight.get(key) {
+            Some(in_flight) => in_flight.waiter(),
+            None => self.start(&mut state, key, Purpose::Caller, lookup, now),
+        })
     }
 
     /// Starts a fetch for a copy that is about to expire, unless one is under

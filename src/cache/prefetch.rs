@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::fetch::{Outcome, Waiter};
+use super::in_flight::{Outcome, Waiter};
 use super::{Cache, Lookup, Purpose, Shared};
 use crate::secret::{SecretKey, SecretName};
 use crate::vault::VaultError;

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::fetch::{InFlight, Outcome};
+use super::in_flight::{InFlight, Outcome};
 use super::{Found, Options, Source};
 use crate::deliver::Delivery;
 use crate::secret::SecretKey;

@@ -151,26 +151,18 @@ Usage:
 Settings are environment variables, with their defaults:
 ",
     );
-    for setting in SETTINGS {
+    text.extend(SETTINGS.iter().map(|setting| {
         let default = match setting.default {
             Fallback::Required(_) => "required",
             Fallback::Value(value) | Fallback::Without(value) => value,
         };
-        text.push_str(&format!(
-            "  {} ({default})\n      {}\n",
-            setting.name,
-            plain(setting.meaning)
-        ));
-    }
+        format!("  {} ({default})\n      {}\n", setting.name, plain(setting.meaning))
+    }));
     text.push_str("  RULES__NAME__PART, NAME of A to Z and 0 to 9: narrower rules for some of the secrets\n");
-    for part in RULE_PARTS {
-        text.push_str(&format!(
-            "      {} ({}): {}\n",
-            part.name,
-            plain(part.default),
-            plain(part.meaning)
-        ));
-    }
+    text.extend(RULE_PARTS.iter().map(|part| {
+        let (default, meaning) = (plain(part.default), plain(part.meaning));
+        format!("      {} ({default}): {meaning}\n", part.name)
+    }));
     text.push_str(
         "
 Exit codes: 0 done, or stopped by SIGTERM or SIGINT without the Functions host; 143 and 130 stopped

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyvault_cors::access::{Access, Denial, Requirement, Rule};
-use keyvault_cors::config::Config;
+use keyvault_cors::config::{Config, effective};
 use keyvault_cors::cors::{Actual, AllowedOrigins, Origin, OriginRefusal, Pattern, Policy};
 use keyvault_cors::secret::{SecretKey, SecretName};
 use keyvault_cors::vault::Identity;
@@ -79,7 +79,7 @@ pub(crate) fn report(config: &Config, settings: &Settings, question: &Check) -> 
         }
     }
     page.title("Settings");
-    list_settings(&mut page, config, settings);
+    list_settings(&mut page, settings);
     if !config.warnings.is_empty() {
         page.title("Warnings");
         for warning in &config.warnings {
@@ -208,6 +208,10 @@ fn describe_rule(config: &Config, rule: &Rule) -> Vec<String> {
     let entries = rule.secrets.describe();
     let mut lines = prefixed("secrets: ", broken(entries.iter().map(String::as_str)));
     lines.extend(describe_rule_needs(rule));
+    let mut names = rule.secrets.names();
+    if let Some(give) = names.find_map(|name| config.deliver.gives.get(name)) {
+        lines.push(format!("gives: {}, made from the secret", give.kind()));
+    }
     let ttl = rule.ttl.unwrap_or(config.access.ttl).as_secs();
     lines.push(format!("kept: {ttl} s"));
     lines
@@ -289,9 +293,9 @@ fn conditions(config: &Config) -> String {
     format!("served, if the vault has it, and it is enabled, valid now{tag} and no certificate's")
 }
 
-fn list_settings(page: &mut Page, config: &Config, settings: &Settings) {
+fn list_settings(page: &mut Page, settings: &Settings) {
     let is_list = |name: &str| name.starts_with("ALLOWED_") || name.starts_with("EXPOSED_") || name.contains("__");
-    for effective in &config.effective {
+    for effective in effective(&settings.values) {
         let source = if effective.is_default {
             "default"
         } else {

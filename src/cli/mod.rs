@@ -13,7 +13,6 @@ use std::process::ExitCode;
 
 use keyvault_cors::config::{Config, Findings};
 use keyvault_cors::log;
-use tokio::runtime;
 
 use self::arguments::Command;
 use self::settings::Settings;
@@ -83,19 +82,8 @@ fn smoke(mut arguments: smoke::Arguments) -> ExitCode {
     arguments.token = arguments
         .token
         .or_else(|| from_environment("SMOKE_TOKEN").map(Credential::new));
-    let report = smoke::Options::read(arguments)
-        .map_err(|error| error.to_string())
-        .and_then(|options| {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| error.to_string())?;
-            let report = runtime.block_on(smoke::run(&options));
-            // A name that the system is still looking up would hold the process.
-            runtime.shutdown_background();
-            let report = report.map_err(|error| error.to_string())?;
-            Ok((report.text(&options), report.has_failed()))
-        });
-    match report {
-        Ok((text, has_failed)) if say(io::stdout(), &text) == ExitCode::SUCCESS && !has_failed => ExitCode::SUCCESS,
+    match smoke::run(arguments) {
+        Ok(report) if say(io::stdout(), &report.text) == ExitCode::SUCCESS && !report.has_failed => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             say(io::stderr(), &format!("handler smoke: {error}\n"));
@@ -130,12 +118,8 @@ fn refuse(findings: &Findings) -> ExitCode {
         "handler: the configuration is faulty ({}); nothing is served\n",
         findings.faults.len()
     );
-    for fault in &findings.faults {
-        text.push_str(&format!("  {fault}\n"));
-    }
-    for warning in &findings.warnings {
-        text.push_str(&format!("warning: {warning}\n"));
-    }
+    text.extend(findings.faults.iter().map(|fault| format!("  {fault}\n")));
+    text.extend(findings.warnings.iter().map(|warning| format!("warning: {warning}\n")));
     say(io::stderr(), &text);
     ExitCode::from(EXIT_CONFIG)
 }

@@ -103,7 +103,7 @@ fn place_behind(bytes: &[u8], offset: usize) -> Malformed {
     let before = bytes.get(..offset).unwrap_or(bytes);
     let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     Malformed {
-        line: before.iter().filter(|&&b| b == b'\n').count() + 1,
+        line: before.split(|&b| b == b'\n').count(),
         column: before.len() - line_start + 1,
     }
 }
@@ -131,7 +131,7 @@ mod tests {
     fn what_is_no_json_is_told_where() {
         for (text, line) in [
             (&b""[..], 1),
-            (b"{\n\"a\": 1\n\"b\": 2}", 3),
+            (b"{\n\"a\": 1\n\"b\" 2}", 2),
             (b"{\n  \"a\": \xff\n}", 2),
             (b"{\"a\": 0x10}", 1),
             (b"{} {}", 1),

@@ -56,8 +56,6 @@ pub struct Config {
     pub prefetch: bool,
     /// Whether the Functions host started this process.
     pub under_functions_host: bool,
-    /// Every setting's value in effect, in the order of [`SETTINGS`], and the rules' as they are set.
-    pub effective: Vec<Effective>,
     /// The command that gives the platform's own CORS list the same origins, or why there is none; and the one that makes
     /// it allow credentials, where they are allowed here.
     pub mirror: Vec<String>,
@@ -116,8 +114,14 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     let log = read_logging(reader);
     let (port, under_functions_host) = read_port(reader);
     let public_host = read_public_host(reader, port);
-    let rules = rules::read(reader, has_entra, secrets.as_ref(), origins.as_ref());
-    posture::check(reader, files, under_functions_host, has_entra);
+    let is_anonymous = posture::check(reader, files, under_functions_host, has_entra);
+    let allowed = rules::Allowed {
+        secrets: secrets.as_ref(),
+        origins: origins.as_ref(),
+        has_entra,
+        is_anonymous,
+    };
+    let (rules, gives) = rules::read(reader, &allowed);
     names::check(reader);
     let app = platform::app(reader);
     platform::check_identity(reader, &app);
@@ -150,7 +154,11 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
             ttl,
             rules,
         },
-        deliver: deliver::Options { public_host },
+        deliver: deliver::Options {
+            public_host,
+            gives,
+            timeout,
+        },
         api: api::Options {
             require_origin,
             require_loopback_host: !under_functions_host,
@@ -159,7 +167,6 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
         port: port?,
         prefetch,
         under_functions_host,
-        effective: effective(reader),
         warnings: Vec::new(),
     })
 }
@@ -231,8 +238,10 @@ fn read_public_host(reader: &mut Reader<'_>, port: Option<u16>) -> String {
     host.to_owned()
 }
 
-/// Every setting's value in effect.
-fn effective(reader: &Reader<'_>) -> Vec<Effective> {
+/// Every setting's value in effect, in the order of [`SETTINGS`], and the parts of rules as they are set: of settings in
+/// which [`Config::read`] finds no fault.
+pub fn effective(settings: &BTreeMap<String, String>) -> Vec<Effective> {
+    let reader = Reader::new(settings);
     let settings = SETTINGS.iter().chain([&settings::PORT]).map(|setting| {
         let own = reader.own_text(setting);
         let is_default = match own {

@@ -47,15 +47,17 @@ enum Unreadable {
     Content(String),
 }
 
-/// Refuses a set-up in which nothing but CORS stands before the secrets: CORS stops browsers, not curl.
-pub(super) fn check(reader: &mut Reader<'_>, files: &AppFiles, under_host: bool, entra: bool) {
-    check_get_secret(reader, files, under_host, entra);
+/// Refuses a set-up in which nothing but CORS stands before the secrets: CORS stops browsers, not curl. Whether it is one
+/// all the same, because the operator says so.
+pub(super) fn check(reader: &mut Reader<'_>, files: &AppFiles, under_host: bool, entra: bool) -> bool {
+    let is_open = check_get_secret(reader, files, under_host, entra);
     check_preflight(reader, files, under_host);
     check_other_functions(reader, files);
     check_route_prefix(reader, files);
+    is_open
 }
 
-fn check_get_secret(reader: &mut Reader<'_>, files: &AppFiles, under_host: bool, entra: bool) {
+fn check_get_secret(reader: &mut Reader<'_>, files: &AppFiles, under_host: bool, entra: bool) -> bool {
     const ANONYMOUS: &str = ALLOW_ANONYMOUS.name;
     let allow_anonymous = reader.boolean(&ALLOW_ANONYMOUS);
     let triggers = triggers(files, GET_SECRET);
@@ -82,6 +84,7 @@ fn check_get_secret(reader: &mut Reader<'_>, files: &AppFiles, under_host: bool,
     if let Err(what) = triggers {
         report(reader, under_host, GET_SECRET, what);
     }
+    is_open
 }
 
 fn check_preflight(reader: &mut Reader<'_>, files: &AppFiles, under_host: bool) {

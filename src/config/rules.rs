@@ -1,6 +1,6 @@
 //! `RULES__NAME__PART`: rules that narrow the settings for some of the secrets.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::reader::Reader;
@@ -8,6 +8,8 @@ use super::settings::{CACHE_TTL, Empty, RULE_PARTS};
 use super::{entra, origins, secrets};
 use crate::access::{self, AllowList, Requirement, Rule, RuleFault};
 use crate::cors::{AllowedOrigins, Pattern};
+use crate::deliver::Give;
+use crate::secret::SecretName;
 
 /// How the name of every part of a rule begins.
 pub(super) const PREFIX: &str = "RULES__";
@@ -35,13 +37,23 @@ type RuleParts<'a> = BTreeMap<&'static str, (&'a str, &'a str)>;
 /// The parts of the rules, by the rule's name.
 type Parts<'a> = BTreeMap<&'a str, RuleParts<'a>>;
 
-/// The rules. Each fault names the rule by its variable.
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    has_entra: bool,
-    secrets: Option<&AllowList>,
-    origins: Option<&AllowedOrigins>,
-) -> Vec<Rule> {
+/// What the other settings allow.
+pub(super) struct Allowed<'a> {
+    /// `None` where `ALLOWED_SECRETS` is at fault.
+    pub(super) secrets: Option<&'a AllowList>,
+    /// `None` where `ALLOWED_ORIGINS` is at fault.
+    pub(super) origins: Option<&'a AllowedOrigins>,
+    /// Whether callers are asked for a token.
+    pub(super) has_entra: bool,
+    /// Whether callers are asked for neither a token nor a function key.
+    pub(super) is_anonymous: bool,
+}
+
+/// What is given in place of a secret.
+type Gives = HashMap<SecretName, Give>;
+
+/// The rules, and what they give in place of secrets. Each fault names the rule by its variable.
+pub(super) fn read(reader: &mut Reader<'_>, allowed: &Allowed<'_>) -> (Vec<Rule>, Gives) {
     let parts = find_parts(reader);
     if let Some(name) = parts.keys().nth(MAX_RULES) {
         reader.fault(
@@ -52,12 +64,18 @@ pub(super) fn read(
             ),
         );
     }
-    let rules: Vec<_> = parts
-        .into_iter()
-        .map(|(name, parts)| read_rule(reader, name, &parts, has_entra))
-        .collect();
-    check(reader, &rules, secrets, origins);
-    rules
+    let mut gives = Gives::new();
+    let mut rules = Vec::new();
+    for (name, parts) in parts {
+        let mut rule = read_rule(reader, name, &parts, allowed.has_entra);
+        if let Some((secret, give)) = read_give(reader, &parts, &rule, allowed) {
+            rule.current_version_only = true;
+            gives.insert(secret, give);
+        }
+        rules.push(rule);
+    }
+    check(reader, &rules, allowed);
+    (rules, gives)
 }
 
 /// Every variable that names a part of a rule; a fault for each that nearly does.
@@ -146,19 +164,15 @@ fn part<'a>(reader: &mut Reader<'_>, parts: &RuleParts<'a>, part: &str) -> Optio
 
 fn read_rule(reader: &mut Reader<'_>, name: &str, parts: &RuleParts<'_>, has_entra: bool) -> Rule {
     let value = |reader: &mut Reader<'_>, name| part(reader, parts, name);
-    let secrets = match value(reader, "SECRETS") {
-        Some((variable, list)) => secrets::read_entries(reader, variable, list).map(secrets::Entries::into_list),
-        None => {
-            if !parts.contains_key("SECRETS") {
-                let variable = format!("{PREFIX}{name}__SECRETS");
-                reader.fault(
-                    &variable,
-                    "it is required: the secrets that the rule is about, for example maps-key",
-                );
-            }
-            None
-        }
-    };
+    let secrets = value(reader, "SECRETS")
+        .and_then(|(variable, list)| secrets::read_entries(reader, variable, list))
+        .map(secrets::Entries::into_list);
+    if !parts.contains_key("SECRETS") {
+        reader.fault(
+            &format!("{PREFIX}{name}__SECRETS"),
+            "it is required: the secrets that the rule is about, for example maps-key",
+        );
+    }
     let origins = value(reader, "ORIGINS").map(|(variable, list)| read_origins(reader, variable, list));
     let scopes = value(reader, "SCOPES").map(|(variable, list)| entra::read_scopes(reader, variable, list));
     let roles = value(reader, "ROLES").map(|(variable, list)| entra::read_words(reader, variable, list));
@@ -177,6 +191,42 @@ fn read_rule(reader: &mut Reader<'_>, name: &str, parts: &RuleParts<'_>, has_ent
         ttl,
         current_version_only: false,
     }
+}
+
+/// What a rule gives in place of its one secret. The credential is made from a key, and the key is never given itself: a
+/// rule with more secrets than one, or with a prefix, would leave open which.
+fn read_give(
+    reader: &mut Reader<'_>,
+    parts: &RuleParts<'_>,
+    rule: &Rule,
+    allowed: &Allowed<'_>,
+) -> Option<(SecretName, Give)> {
+    let (variable, text) = part(reader, parts, "GIVE")?;
+    let mut names = rule.secrets.names();
+    let secret = names.next().cloned();
+    let is_one_name = secret.is_some() && names.next().is_none() && rule.secrets.prefixes().next().is_none();
+    // Secrets at fault are reported already, and read as none.
+    if !is_one_name && rule.secrets != AllowList::default() {
+        let secrets = format!("{PREFIX}{}__SECRETS", rule.name);
+        let what = "with GIVE it is one exact name: the key that the credential is made from";
+        reader.fault(&secrets, what);
+    }
+    let give = match Give::parse(text) {
+        Ok(give) => give,
+        Err(faults) => {
+            for fault in faults {
+                reader.fault(variable, fault.to_string());
+            }
+            return None;
+        }
+    };
+    if let Err(fault) = give.check(allowed.has_entra) {
+        reader.fault(variable, fault.to_string());
+    }
+    for warning in give.warnings(allowed.has_entra, allowed.is_anonymous) {
+        reader.warn(variable, warning.to_string());
+    }
+    Some((secret?, give))
 }
 
 fn read_origins(reader: &mut Reader<'_>, variable: &str, list: &str) -> Vec<Pattern> {
@@ -215,12 +265,12 @@ fn refuse_callers(reader: &mut Reader<'_>, parts: &RuleParts<'_>) {
 
 /// Reports rules that overlap, or that allow more than the settings. Where those are at fault themselves, only the rules
 /// are compared with each other.
-fn check(reader: &mut Reader<'_>, rules: &[Rule], secrets: Option<&AllowList>, origins: Option<&AllowedOrigins>) {
+fn check(reader: &mut Reader<'_>, rules: &[Rule], allowed: &Allowed<'_>) {
     let every_secret = AllowList::new([], [String::new()]);
     let faults = access::faults(
         rules,
-        secrets.unwrap_or(&every_secret),
-        origins.unwrap_or(&AllowedOrigins::Any),
+        allowed.secrets.unwrap_or(&every_secret),
+        allowed.origins.unwrap_or(&AllowedOrigins::Any),
     );
     for fault in faults {
         let (rule, part) = match &fault {

@@ -1,53 +1,30 @@
-//! What a page gets for a secret: Key Vault's bundle as JSON, with our own `id`.
+//! What a page gets for a secret: Key Vault's bundle as JSON with our own `id`, or a credential made from it.
 //!
-//! The only room in which a secret's bytes come out of their type. It knows
-//! neither the vault nor HTTP.
+//! The only room in which a secret's bytes come out of their type. It knows neither the vault nor HTTP's status codes.
 
+mod blob_sas;
+mod bundle;
+mod exchange;
+mod give;
+mod pubsub_token;
+mod speech_token;
+
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
-use zeroize::Zeroizing;
+use thiserror::Error;
 
-use crate::secret::{Attributes, Bundle, SecretKey};
-
-/// JSON of a bundle without its value and content type, at most.
-const OVERHEAD: usize = 1024;
-
-#[derive(Serialize)]
-struct RenderedBundle<'a> {
-    value: &'a str,
-    id: String,
-    #[serde(rename = "contentType", skip_serializing_if = "Option::is_none")]
-    content_type: Option<&'a str>,
-    attributes: RenderedAttributes,
-}
-
-#[derive(Serialize)]
-struct RenderedAttributes {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    enabled: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nbf: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exp: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    updated: Option<i64>,
-}
-
-impl From<Attributes> for RenderedAttributes {
-    fn from(attributes: Attributes) -> Self {
-        Self {
-            enabled: attributes.enabled,
-            nbf: attributes.not_before,
-            exp: attributes.expires,
-            created: attributes.created,
-            updated: attributes.updated,
-        }
-    }
-}
+pub use self::blob_sas::BlobSas;
+use self::bundle::{RenderedAttributes, RenderedBundle};
+use self::exchange::Exchange;
+use self::give::Unfit;
+pub use self::give::{Give, GiveFault, GiveWarning, Quoted};
+pub use self::pubsub_token::PubSubToken;
+pub use self::speech_token::SpeechToken;
+use crate::secret::{Attributes, Bundle, SecretKey, SecretName, SecretValue};
 
 /// What answers carry.
 #[derive(Clone, Debug)]
@@ -55,31 +32,144 @@ pub struct Options {
     /// The host in the `id` of a bundle: the app's own, so that the vault's
     /// name never leaves.
     pub public_host: String,
+    /// The secrets that are keys, and what is given in their place.
+    pub gives: HashMap<SecretName, Give>,
+    /// Bound on having a credential made by its service, for which callers wait.
+    pub timeout: Duration,
 }
 
-/// Renders bundles to what answers carry.
+/// Why there is no credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum GiveError {
+    /// The secret is not a key of the credential's kind, or its service does not accept it.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// The credential's service cannot be had.
+    #[error("{reason}")]
+    Unavailable {
+        /// When it is asked again.
+        retry_after: Duration,
+        /// What happened.
+        reason: &'static str,
+    },
+    /// The credential names the caller, whose token names no user.
+    #[error("the caller's token has no oid, which the credential would name")]
+    NoUser,
+}
+
+/// Who gets it, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient<'a> {
+    /// The caller's object id, where that is known.
+    pub oid: Option<&'a str>,
+    /// Wall time in Unix seconds.
+    pub now: i64,
+}
+
+/// A credential as the body of an answer, and what may be said of it.
+#[derive(Clone)]
+pub struct Given {
+    /// The JSON, in Key Vault's shape. Its bytes are zeroed when the answer has been sent.
+    pub body: Bytes,
+    /// The kind's name.
+    pub kind: &'static str,
+    /// When it ends, in Unix seconds.
+    pub ends: i64,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given")
+            .field("kind", &self.kind)
+            .field("ends", &self.ends)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Unfit> for GiveError {
+    fn from(unfit: Unfit) -> Self {
+        Self::Refused(unfit.0)
+    }
+}
+
+/// Turns bundles into what answers are made from; a clone shares its state.
 #[derive(Clone, Debug)]
 pub struct Renderer {
-    options: Options,
+    public_host: Arc<str>,
+    gives: Arc<HashMap<SecretName, Arc<Giver>>>,
+}
+
+/// What makes credentials of one key.
+#[derive(Debug)]
+struct Giver {
+    give: Give,
+    /// For a kind that its service makes.
+    exchange: Arc<Exchange>,
 }
 
 impl Renderer {
     /// A renderer with these options.
     pub fn new(options: Options) -> Self {
-        Self { options }
+        let giver = |give| Giver {
+            give,
+            exchange: Arc::new(Exchange::new(options.timeout)),
+        };
+        let keys = options.gives.into_iter();
+        Self {
+            public_host: options.public_host.into(),
+            gives: Arc::new(keys.map(|(name, give)| (name, Arc::new(giver(give)))).collect()),
+        }
     }
 
-    /// Renders `bundle` as the answer to a request for `key`.
-    pub fn render(&self, key: &SecretKey, bundle: &Bundle) -> Delivery {
-        Delivery::new(bundle, key, &self.options.public_host)
+    /// Makes `bundle` ready for answers to requests for `key`.
+    pub fn render(&self, key: &SecretKey, bundle: Bundle) -> Delivery {
+        let id = bundle::id(&self.public_host, key, bundle.version.as_ref());
+        let content = match self.gives.get(&key.name) {
+            Some(giver) => Content::Key(Key {
+                giver: Arc::clone(giver),
+                value: bundle.value,
+                id,
+            }),
+            None => Content::Bundle(
+                RenderedBundle {
+                    value: text(&bundle.value),
+                    id: &id,
+                    content_type: bundle.content_type.as_deref(),
+                    attributes: bundle.attributes.into(),
+                }
+                .into_body(),
+            ),
+        };
+        Delivery {
+            attributes: bundle.attributes,
+            content,
+        }
     }
 }
 
-/// A secret, ready to be served: rendered once, shared by every answer.
-#[derive(Clone)]
+/// A secret's bytes. This is the one place outside tests where they come out of their type: for the body of an answer,
+/// and for what makes a credential of them; the gates are in front of every use.
+fn text(value: &SecretValue) -> &str {
+    value.expose()
+}
+
+/// A secret, ready to be served.
 pub struct Delivery {
     attributes: Attributes,
-    body: Bytes,
+    content: Content,
+}
+
+enum Content {
+    /// Rendered once, shared by every answer.
+    Bundle(Bytes),
+    /// Never rendered: there is no body that could carry it.
+    Key(Key),
+}
+
+struct Key {
+    giver: Arc<Giver>,
+    value: SecretValue,
+    id: String,
 }
 
 impl fmt::Debug for Delivery {
@@ -91,106 +181,102 @@ impl fmt::Debug for Delivery {
 }
 
 impl Delivery {
-    /// The JSON of `bundle` as the answer to a request for `key`, in bytes
-    /// that are zeroed when the last answer that shares them is gone. The
-    /// bundle's own bytes are zeroed here.
-    fn new(bundle: &Bundle, key: &SecretKey, public_host: &str) -> Self {
-        // This is the one place outside tests where a secret's bytes come out
-        // of their type; the gates are in front of every use of the result.
-        let value = bundle.value.expose();
-        // Clients parse NAME and VERSION out of the id's path, so it has no /api.
-        let mut id = format!("https://{public_host}/secrets/{}", key.name);
-        if let Some(version) = bundle.version.as_ref().or(key.version.as_ref()) {
-            id.push('/');
-            id.push_str(version.as_str());
-        }
-        let rendered = RenderedBundle {
-            value,
-            id,
-            content_type: bundle.content_type.as_deref(),
-            attributes: bundle.attributes.into(),
-        };
-        // JSON writes a byte of a value as at most six (\u0000). With room for
-        // all of it the buffer is never moved, so it leaves no copy behind.
-        let text = value.len() + rendered.content_type.map_or(0, str::len) + rendered.id.len();
-        let mut json = Zeroizing::new(Vec::with_capacity(6 * text + OVERHEAD));
-        // Writing to memory cannot fail, and neither can these types.
-        let written = serde_json::to_writer(&mut *json, &rendered);
-        debug_assert!(written.is_ok(), "a bundle is always JSON");
-        Self {
-            attributes: bundle.attributes,
-            // Exactly as large as it is: it may stay for hours.
-            body: Bytes::from_owner(Zeroizing::new(json.as_slice().to_vec())),
-        }
-    }
-
     /// What decides whether it may be served at a time.
     pub fn attributes(&self) -> Attributes {
         self.attributes
     }
 
-    /// The JSON, sharing its bytes with every other answer.
-    pub fn body(&self) -> Bytes {
-        self.body.clone()
+    /// The JSON of a secret that is served itself, sharing its bytes with every other answer. A key has none: what is
+    /// given in its place is made by [`Self::give`].
+    pub fn body(&self) -> Option<Bytes> {
+        match &self.content {
+            Content::Bundle(body) => Some(body.clone()),
+            Content::Key(_) => None,
+        }
+    }
+
+    /// The credential that is given in place of this key. `read_again` reads the key from the vault once more, in case
+    /// the service that makes the credential does not know it any more.
+    ///
+    /// # Errors
+    /// [`GiveError`]; a secret that is no key is refused.
+    pub async fn give<F, R>(self: &Arc<Self>, to: Recipient<'_>, read_again: F) -> Result<Given, GiveError>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Future<Output = Option<Arc<Self>>> + Send,
+    {
+        match &self.content {
+            Content::Bundle(_) => Err(GiveError::Refused("nothing is given in place of this secret")),
+            Content::Key(key) => key.give(self, to, read_again).await,
+        }
+    }
+
+    /// The key in it, where it is one.
+    fn key(&self) -> Option<&str> {
+        match &self.content {
+            Content::Bundle(_) => None,
+            Content::Key(key) => Some(text(&key.value)),
+        }
+    }
+
+    /// The `id` of the key in it, by which versions are told apart.
+    fn key_id(&self) -> Option<&str> {
+        match &self.content {
+            Content::Bundle(_) => None,
+            Content::Key(key) => Some(&key.id),
+        }
+    }
+}
+
+impl Key {
+    async fn give<F, R>(&self, delivery: &Arc<Delivery>, to: Recipient<'_>, again: F) -> Result<Given, GiveError>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Future<Output = Option<Arc<Delivery>>> + Send,
+    {
+        let key_ends = delivery.attributes.expires;
+        match &self.giver.give {
+            Give::BlobSas(sas) => {
+                let credential = sas.make(text(&self.value), to.now, key_ends)?;
+                Ok(self.given(&self.id, &credential.value, credential.ends))
+            }
+            Give::PubSubToken(token) => {
+                if token.names_the_caller() && to.oid.is_none() {
+                    return Err(GiveError::NoUser);
+                }
+                let credential = token.make(text(&self.value), to.oid, to.now, key_ends)?;
+                Ok(self.given(&self.id, &credential.value, credential.ends))
+            }
+            Give::SpeechToken(service) => {
+                let token = self.giver.exchange.token(service, delivery, to.now, again).await?;
+                let ends = token.credential.ends;
+                // The key's end may have been moved since the token was made.
+                let ends = key_ends.map_or(ends, |key_ends| ends.min(key_ends));
+                Ok(self.given(&token.key_id, &token.credential.value, ends))
+            }
+        }
+    }
+
+    /// A credential made from the key `id`.
+    fn given(&self, id: &str, value: &str, ends: i64) -> Given {
+        let give = &self.giver.give;
+        let rendered = RenderedBundle {
+            value,
+            id,
+            content_type: Some(give.content_type()),
+            attributes: RenderedAttributes::from(Attributes {
+                enabled: Some(true),
+                expires: Some(ends),
+                ..Attributes::default()
+            }),
+        };
+        Given {
+            body: rendered.into_body(),
+            kind: give.kind(),
+            ends,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::secret::{SecretName, SecretValue, SecretVersion};
-
-    fn bundle(value: &str, version: Option<SecretVersion>) -> Bundle {
-        Bundle {
-            value: SecretValue::new(Zeroizing::new(value.to_owned())),
-            version,
-            content_type: None,
-            attributes: Attributes::default(),
-        }
-    }
-
-    /// A version that ends in this digit.
-    fn version(digit: char) -> SecretVersion {
-        SecretVersion::parse(&format!("{digit:0>32}")).unwrap()
-    }
-
-    fn key(version: Option<SecretVersion>) -> SecretKey {
-        SecretKey {
-            name: SecretName::parse("Maps-Key").unwrap(),
-            version,
-        }
-    }
-
-    #[test]
-    fn the_id_names_this_app_the_folded_name_and_the_vaults_version() {
-        let id = |bundle_version, key_version| {
-            let body = Delivery::new(&bundle("x", bundle_version), &key(key_version), "app.example").body();
-            let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
-            json["id"].as_str().unwrap().to_owned()
-        };
-        let [one, two] = ['1', '2'].map(|digit| Some(version(digit)));
-        let url = |digit| format!("https://app.example/secrets/maps-key/{digit:0>32}");
-        assert_eq!(id(two.clone(), None), url('2'));
-        assert_eq!(id(two, one.clone()), url('2'));
-        assert_eq!(id(None, one), url('1'));
-        assert_eq!(id(None, None), "https://app.example/secrets/maps-key");
-    }
-
-    #[test]
-    fn fields_that_the_vault_did_not_send_are_absent() {
-        let body = Delivery::new(&bundle("x", None), &key(None), "h").body();
-        assert_eq!(
-            body,
-            r#"{"value":"x","id":"https://h/secrets/maps-key","attributes":{}}"#
-        );
-    }
-
-    #[test]
-    fn any_value_fits_the_buffer_that_it_is_written_to() {
-        for value in ["\0".repeat(25_000), "\"".repeat(25_000), "é".repeat(12_500)] {
-            let body = Delivery::new(&bundle(&value, None), &key(None), "h").body();
-            let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
-            assert_eq!(json["value"], value);
-        }
-    }
-}
+mod tests;

@@ -1,32 +1,32 @@
 // Requests with the browser's own credentials (cookies), which a page asks for with `credentials: "include"`.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { after, beforeEach, test } from "node:test";
 
-import { BLOCKED, ask, launch, open, servePages } from "./support/browser.mjs";
+import { BLOCKED, ask, launch, servePages } from "./support/browser.mjs";
 import { Lab, PATH, VALUE } from "./support/lab.mjs";
 
 const lab = await Lab.start();
-const browser = await launch(lab);
+const page = await launch();
 // The same host as the handler's: a cookie of another site would not be sent whatever CORS says.
 const ORIGIN = `http://127.0.0.1:${await servePages()}`;
 after(async () => {
-  await browser.close();
+  await page.close();
   await lab.stop();
 });
 
 const WITH = { credentials: "include" };
 const WITH_AND_TOKEN = { ...WITH, headers: { Authorization: "Bearer not-looked-at" } };
 
-async function openWithCookie() {
-  const page = await open(browser, ORIGIN);
-  await page.context().addCookies([{ name: "session", value: "abc", url: ORIGIN }]);
-  return page;
-}
+beforeEach(async () => {
+  await page.goto(ORIGIN);
+  await page.evaluate(() => {
+    document.cookie = "session=abc";
+  });
+});
 
 test("with ALLOW_CREDENTIALS they go along, and the page reads the answer", async () => {
   const handler = await lab.handler({ ALLOWED_ORIGINS: ORIGIN, ALLOW_CREDENTIALS: "true" });
-  const page = await openWithCookie();
   for (const init of [WITH, WITH_AND_TOKEN]) {
     const answer = await ask(page, handler.url + PATH, init);
     assert.equal(answer.status, 200);
@@ -42,7 +42,7 @@ test("with ALLOW_CREDENTIALS they go along, and the page reads the answer", asyn
 
 test("with ALLOW_CREDENTIALS they stay away from a request that does not want them", async () => {
   const handler = await lab.handler({ ALLOWED_ORIGINS: ORIGIN, ALLOW_CREDENTIALS: "true" });
-  assert.equal((await ask(await openWithCookie(), handler.url + PATH)).status, 200);
+  assert.equal((await ask(page, handler.url + PATH)).status, 200);
   assert.deepEqual(
     handler.take().map(({ headers }) => headers.cookie),
     [undefined],
@@ -55,8 +55,7 @@ for (const [title, settings] of [
 ]) {
   test(`${title} the browser keeps such an answer from the page`, async () => {
     const handler = await lab.handler(settings);
-    const page = await openWithCookie();
-    assert.deepEqual(await ask(page, handler.url + PATH, WITH), BLOCKED);
+      assert.deepEqual(await ask(page, handler.url + PATH, WITH), BLOCKED);
     assert.deepEqual(handler.methods(), ["GET"]);
     assert.deepEqual(await ask(page, handler.url + PATH, WITH_AND_TOKEN), BLOCKED);
     assert.deepEqual(handler.methods(), ["OPTIONS"]);

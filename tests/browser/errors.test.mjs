@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 
-import { ask, launch, open, servePages } from "./support/browser.mjs";
+import { ask, launch, servePages } from "./support/browser.mjs";
 import { Lab, PATH } from "./support/lab.mjs";
 
 const AUDIENCE = "api://keyvault-cors-tests";
@@ -11,7 +11,7 @@ const SCOPE = "secrets.read";
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 const lab = await Lab.start();
-const browser = await launch(lab);
+const page = await launch();
 const ORIGIN = `http://localhost:${await servePages()}`;
 const settings = { ALLOWED_ORIGINS: ORIGIN };
 const entra = {
@@ -22,10 +22,10 @@ const entra = {
   ENTRA_AUTHORITY_HOST: lab.authority,
 };
 const handler = await lab.handler(settings);
-const page = await open(browser, ORIGIN);
+await page.goto(ORIGIN);
 beforeEach(() => lab.do("clear-faults"));
 after(async () => {
-  await browser.close();
+  await page.close();
   await lab.stop();
 });
 

@@ -1,23 +1,27 @@
 // What `fetch` does on a page that may read the secret, and which requests reach the handler for it.
 
 import assert from "node:assert/strict";
-import { after, beforeEach, describe, test } from "node:test";
+import { after, beforeEach, test } from "node:test";
 
-import { BLOCKED, ask, launch, open, servePages } from "./support/browser.mjs";
+import { BLOCKED, ask, launch, servePages } from "./support/browser.mjs";
+import { differing } from "./support/differences.mjs";
 import { Lab, PATH, VALUE } from "./support/lab.mjs";
 
 const lab = await Lab.start();
-const browser = await launch(lab);
+const page = await launch();
 const ORIGIN = `http://localhost:${await servePages()}`;
-const usual = await lab.handler({ ALLOWED_ORIGINS: ORIGIN });
-beforeEach(() => usual.take());
+// A handler for each test, so that no preflight is remembered from the one before.
+let usual;
+beforeEach(async () => {
+  usual = await lab.handler({ ALLOWED_ORIGINS: ORIGIN });
+  await page.goto(ORIGIN);
+});
 after(async () => {
-  await browser.close();
+  await page.close();
   await lab.stop();
 });
 
 test("a simple GET needs no preflight", async () => {
-  const page = await open(browser, ORIGIN);
   const answer = await ask(page, usual.url + PATH);
   assert.equal(answer.type, "cors");
   assert.equal(answer.status, 200);
@@ -27,7 +31,6 @@ test("a simple GET needs no preflight", async () => {
 });
 
 test("a token and custom headers take one preflight and then the request", async () => {
-  const page = await open(browser, ORIGIN);
   const headers = {
     Authorization: "Bearer not-looked-at",
     "X-Functions-Key": "not-looked-at",
@@ -48,7 +51,6 @@ test("a token and custom headers take one preflight and then the request", async
 });
 
 test("HEAD works like GET, without a body", async () => {
-  const page = await open(browser, ORIGIN);
   const simple = await ask(page, usual.url + PATH, { method: "HEAD" });
   assert.deepEqual([simple.status, simple.text], [200, ""]);
   assert.deepEqual(usual.methods(), ["HEAD"]);
@@ -57,73 +59,95 @@ test("HEAD works like GET, without a body", async () => {
   assert.deepEqual(usual.methods(), ["OPTIONS", "HEAD"]);
 });
 
-test("what a preflight does not grant is never sent", async () => {
-  const page = await open(browser, ORIGIN);
-  for (const init of [{ headers: { "X-Other": "1" } }, { method: "PUT" }, { method: "DELETE" }, { method: "PATCH" }]) {
+const LACKING = [
+  ["x-other", { headers: { "X-Other": "1" } }],
+  ["PUT", { method: "PUT" }],
+  ["DELETE", { method: "DELETE" }],
+  ["PATCH", { method: "PATCH" }],
+];
+
+function assertExplained(said, subject, ...known) {
+  const expected = differing(subject, ...known);
+  if (expected === null) assert.equal(said, null);
+  else assert.ok(said.includes(expected), said);
+}
+
+for (const [lacking, init] of LACKING) {
+  test(`what a preflight does not grant is never sent, and the console names it: ${lacking}`, async () => {
+    await page.consoleText();
     assert.deepEqual(await ask(page, usual.url + PATH, init), BLOCKED);
-    assert.deepEqual(usual.methods(), ["OPTIONS"], JSON.stringify(init));
+    assert.deepEqual(usual.methods(), ["OPTIONS"]);
+    assertExplained(await page.consoleText(), lacking === "x-other" ? "missing header" : "missing method", lacking);
+  });
+}
+
+test("whatever is asked for, the preflight's answer is one and the same", async () => {
+  const asked = [...LACKING.map(([, init]) => init), { headers: { Authorization: "Bearer x" } }];
+  // Each at an address of its own: WebKit remembers a preflight also when it lacked what was asked for.
+  for (const [at, init] of asked.entries()) await ask(page, `${usual.url}/api/secrets/geo-${at}`, init);
+  const preflights = usual.answers.filter(({ method }) => method === "OPTIONS");
+  assert.equal(preflights.length, asked.length);
+  for (const { status, headers } of preflights) {
+    const cors = Object.entries(headers).filter(([name]) => name.startsWith("access-control-"));
+    assert.deepEqual([status, Object.fromEntries(cors)], [204, {
+      "access-control-allow-headers":
+        "authorization,traceparent,tracestate,x-functions-key,x-ms-client-request-id,x-ms-useragent",
+      "access-control-allow-methods": "GET,HEAD",
+      "access-control-allow-origin": ORIGIN,
+      "access-control-max-age": "600",
+    }]);
   }
 });
 
-test("a preflight grants what was asked for and nothing else", async () => {
-  // GET and HEAD need no `Access-Control-Allow-Methods` in a browser: they are CORS-safelisted. That it is sent all the
-  // same shows only in the browser's own record of the preflight.
-  const page = await open(browser, ORIGIN);
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("Network.enable");
-  const seen = new Promise((resolve) => {
-    devtools.on("Network.responseReceivedExtraInfo", ({ statusCode, headers }) => {
-      if (statusCode === 204) resolve(headers);
-    });
-  });
-  assert.equal((await ask(page, usual.url + PATH, { headers: { Authorization: "Bearer x" } })).status, 200);
-  usual.take();
-  const cors = Object.entries(await seen).filter(([name]) => name.toLowerCase().startsWith("access-control-"));
-  assert.deepEqual(Object.fromEntries(cors.map(([name, value]) => [name.toLowerCase(), value])), {
-    "access-control-allow-headers": "authorization",
-    "access-control-allow-methods": "GET",
-    "access-control-allow-origin": ORIGIN,
-    "access-control-max-age": "600",
-  });
+test("a refused preflight is explained in the console", async () => {
+  const other = `http://localhost:${await servePages()}`;
+  await page.goto(other);
+  await page.consoleText();
+  assert.deepEqual(await ask(page, usual.url + PATH, { headers: { Authorization: "Bearer x" } }), BLOCKED);
+  assertExplained(await page.consoleText(), "refused origin");
 });
 
-/** Asks twice with a token, `pause` ms apart, and returns the methods of what reached the handler. */
-async function askTwice(handler, pause) {
-  const page = await open(browser, ORIGIN);
+/** Asks each handler twice with a token, `pause` ms apart, and returns the methods of what reached it. */
+async function askTwice(handlers, pause) {
   const statuses = await page.evaluate(
-    async ([url, pause]) => {
-      const ask = async () => (await fetch(url, { headers: { Authorization: "Bearer x" } })).status;
-      const first = await ask();
-      await new Promise((resolve) => setTimeout(resolve, pause));
-      return [first, await ask()];
+    ([urls, pause]) => {
+      const ask = async (url) => (await fetch(url, { headers: { Authorization: "Bearer x" } })).status;
+      const twice = async (url) => {
+        const first = await ask(url);
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        return [first, await ask(url)];
+      };
+      return Promise.all(urls.map(twice));
     },
-    [handler.url + PATH, pause],
+    [handlers.map(({ url }) => url + PATH), pause],
   );
-  assert.deepEqual(statuses, [200, 200]);
-  return handler.methods();
+  for (const pair of statuses) assert.deepEqual(pair, [200, 200]);
+  return handlers.map((handler) => handler.methods());
 }
 
-// Without `Access-Control-Max-Age` a browser remembers a preflight for 5 s (Fetch, CORS-preflight fetch): two of these
-// tests are about time itself, and let it pass.
-describe("a preflight is remembered", { concurrency: true }, () => {
-  test("for as long as the handler says", async () => {
-    const handler = await lab.handler({ ALLOWED_ORIGINS: ORIGIN });
-    assert.deepEqual(await askTwice(handler, 5_500), ["OPTIONS", "GET", "GET"]);
-  });
+/** Firefox remembers no preflight in the first moments after its start. */
+async function untilPreflightsAreRemembered() {
+  const other = await lab.handler({ ALLOWED_ORIGINS: ORIGIN });
+  const deadline = Date.now() + 10_000;
+  while ((await askTwice([other], 0))[0].length > 3) assert.ok(Date.now() < deadline, "no preflight is remembered");
+}
 
-  test("for the browser's own 5 s with an empty age", async () => {
-    const handler = await lab.handler({ ALLOWED_ORIGINS: ORIGIN, PREFLIGHT_MAX_AGE_SECONDS: "" });
-    assert.deepEqual(await askTwice(handler, 5_500), ["OPTIONS", "GET", "OPTIONS", "GET"]);
-  });
+test("a preflight is remembered as long as the handler says, and for the browser's own 5 s with an empty age", async () => {
+  // Fetch, CORS-preflight fetch: 5 s without `Access-Control-Max-Age`. The test is about time itself, and lets it pass.
+  const silent = await lab.handler({ ALLOWED_ORIGINS: ORIGIN, PREFLIGHT_MAX_AGE_SECONDS: "" });
+  await untilPreflightsAreRemembered();
+  assert.deepEqual(await askTwice([usual, silent], 5_500), [
+    ["OPTIONS", "GET", "GET"],
+    ["OPTIONS", "GET", "OPTIONS", "GET"],
+  ]);
+});
 
-  test("for no other request with an age of 0", async () => {
-    const handler = await lab.handler({ ALLOWED_ORIGINS: ORIGIN, PREFLIGHT_MAX_AGE_SECONDS: "0" });
-    assert.deepEqual(await askTwice(handler, 0), ["OPTIONS", "GET", "OPTIONS", "GET"]);
-  });
+test("with an age of 0 a preflight is remembered for no other request", async () => {
+  const handler = await lab.handler({ ALLOWED_ORIGINS: ORIGIN, PREFLIGHT_MAX_AGE_SECONDS: "0" });
+  assert.deepEqual(await askTwice([handler], 0), [["OPTIONS", "GET", "OPTIONS", "GET"]]);
 });
 
 test("nothing stays in the cache of the browser", async () => {
-  const page = await open(browser, ORIGIN);
   for (const cache of ["default", "force-cache"]) {
     assert.equal((await ask(page, usual.url + PATH, { cache })).status, 200);
   }
@@ -131,15 +155,14 @@ test("nothing stays in the cache of the browser", async () => {
 });
 
 test("where something on the way lets answers be kept, one origin does not get the answer of another", async () => {
-  // Moot while `no-store` arrives; a proxy that drops it is the case that `Vary: Origin` is for. Both pages are of one
+  // Moot while `no-store` arrives; a proxy that changes it is the case that `Vary: Origin` is for. Both pages are of one
   // site (ports do not matter to that), so that they share the browser's cache.
   const other = `http://localhost:${await servePages()}`;
-  const handler = await lab.handler({ ALLOWED_ORIGINS: `${ORIGIN},${other}` }, { strip: ["cache-control"] });
-  const page = await open(browser, ORIGIN);
+  const handler = await lab.handler({ ALLOWED_ORIGINS: `${ORIGIN},${other}` }, { replace: { "cache-control": "max-age=60" } });
   const cache = "force-cache";
   assert.equal((await ask(page, handler.url + PATH, { cache })).status, 200);
   assert.equal((await ask(page, handler.url + PATH, { cache })).status, 200);
-  assert.deepEqual(handler.methods(), ["GET"], "the answer was not kept: this test shows nothing");
+  assert.deepEqual(handler.methods(), differing("kept answer"), "the answer was not kept: this test shows nothing");
   await page.goto(other);
   const answer = await ask(page, handler.url + PATH, { cache });
   assert.equal(answer.status, 200);
@@ -150,7 +173,6 @@ test("a browser without fetch metadata does not run a secret as a script either"
   // Such a browser is let through to the secret by an allowed page's `<script crossorigin>`: it is `nosniff` with the
   // type of JSON that stops the script, and shows as an error where there would have been a load.
   const handler = await lab.handler({ ALLOWED_ORIGINS: ORIGIN }, { withoutFetchMetadata: true });
-  const page = await open(browser, ORIGIN);
   const outcome = await page.evaluate(
     (src) =>
       new Promise((resolve) => {

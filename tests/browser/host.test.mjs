@@ -3,18 +3,18 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { BLOCKED, ask, launch, open, servePages } from "./support/browser.mjs";
+import { BLOCKED, ask, launch, servePages } from "./support/browser.mjs";
 import { Lab, PATH, VALUE } from "./support/lab.mjs";
 
 const MODES = ["forwarding", "proxying"];
 
 const lab = await Lab.start();
-const browser = await launch(lab);
+const page = await launch();
 const LISTED = `http://localhost:${await servePages()}`;
 const OTHER = `http://localhost:${await servePages()}`;
 const withKey = { headers: { "X-Functions-Key": lab.functionKey } };
 after(async () => {
-  await browser.close();
+  await page.close();
   await lab.stop();
 });
 
@@ -34,7 +34,7 @@ function assertSecret(answer) {
 for (const mode of MODES) {
   test(`${mode}: with its key a page reads the secret, in the header or in the address`, async () => {
     const { handler, url } = await start(mode);
-    const page = await open(browser, LISTED);
+    await page.goto(LISTED);
     assertSecret(await ask(page, url, withKey));
     assert.deepEqual(handler.methods(), ["OPTIONS", "GET"]);
     assertSecret(await ask(page, `${url}?code=${lab.functionKey}`));
@@ -43,14 +43,14 @@ for (const mode of MODES) {
 
   test(`${mode}: without its key the host's own refusal is not readable`, async () => {
     const { handler, url } = await start(mode);
-    const page = await open(browser, LISTED);
+    await page.goto(LISTED);
     assert.deepEqual(await ask(page, url), BLOCKED);
     assert.deepEqual(handler.methods(), []);
   });
 
   test(`${mode}: another page is stopped at the preflight, or refused with a simple request`, async () => {
     const { handler, url } = await start(mode);
-    const page = await open(browser, OTHER);
+    await page.goto(OTHER);
     assert.deepEqual(await ask(page, url, withKey), BLOCKED);
     assert.deepEqual(await ask(page, `${url}?code=${lab.functionKey}`), BLOCKED);
     assert.deepEqual(handler.methods(), ["OPTIONS", "GET"]);
@@ -59,13 +59,14 @@ for (const mode of MODES) {
 
   test(`${mode}: where the platform answers preflights, an origin in both lists reads the secret`, async () => {
     const { handler, url } = await start(mode, { origins: [LISTED] });
-    assertSecret(await ask(await open(browser, LISTED), url, withKey));
+    await page.goto(LISTED);
+    assertSecret(await ask(page, url, withKey));
     assert.deepEqual(handler.methods(), ["GET"], "the preflight never gets as far as the handler");
   });
 
   test(`${mode}: an origin that only the handler lists fails at the platform's preflight`, async () => {
     const { handler, url } = await start(mode, { origins: [OTHER] });
-    const page = await open(browser, LISTED);
+    await page.goto(LISTED);
     assert.deepEqual(await ask(page, url, withKey), BLOCKED);
     assert.deepEqual(handler.methods(), []);
     // A request that needs no preflight works: what fails, and when, depends on the page's headers.
@@ -74,7 +75,8 @@ for (const mode of MODES) {
 
   test(`${mode}: an origin that only the platform lists passes its preflight and gets no secret`, async () => {
     const { handler, url } = await start(mode, { origins: [LISTED, OTHER] });
-    const answer = await ask(await open(browser, OTHER), url, withKey);
+    await page.goto(OTHER);
+    const answer = await ask(page, url, withKey);
     // The platform grants what the handler refuses, and so the page can read the refusal.
     assert.equal(answer.status, 403);
     assert.equal(JSON.parse(answer.text).error.innererror.code, "OriginNotAllowed");
@@ -84,6 +86,7 @@ for (const mode of MODES) {
 }
 
 test("credentials need the platform and the handler to agree", async () => {
+  await page.goto(LISTED);
   const credentialed = { ...withKey, credentials: "include" };
   for (const [platform, own, expected] of [
     [true, "true", 200],
@@ -91,7 +94,7 @@ test("credentials need the platform and the handler to agree", async () => {
   ]) {
     const platformCors = { origins: [LISTED], credentials: platform };
     const { url } = await start("proxying", platformCors, { ALLOW_CREDENTIALS: own });
-    const answer = await ask(await open(browser, LISTED), url, credentialed);
+    const answer = await ask(page, url, credentialed);
     assert.equal(answer.status ?? "blocked", expected, `platform ${platform}, handler ${own}`);
   }
 });

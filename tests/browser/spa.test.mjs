@@ -1,20 +1,23 @@
 // The page of examples/spa as a person uses it: `cargo run --example demo`, with and without sign-in, and both tabs.
-// `SCREENSHOTS=1 node --test spa.test.mjs` also makes the pictures in docs/images.
+// `SCREENSHOTS=1 ENGINE=chromium node --test spa.test.mjs` also makes the pictures in docs/images.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 
-import { chromium } from "playwright-core";
-
-import { FLAGS, executable } from "./support/browser.mjs";
+import { launch } from "./support/browser.mjs";
 import { ROOT, build } from "./support/lab.mjs";
 
-const browser = await chromium.launch({ executablePath: executable(), args: FLAGS });
-after(() => browser.close());
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const WIDE = 1100;
+const NARROW = 500;
+
+const page = await launch();
+after(() => page.close());
 
 /** Starts the demo, and returns the addresses of its two pages with a way to end it. */
 async function demo(...options) {
@@ -34,42 +37,49 @@ async function demo(...options) {
   return { allowed: address("Page"), refused: address("Same page"), stop };
 }
 
-/** Opens a page of the demo; whatever its content policy stops, or its scripts throw, fails the test. */
-async function open(t, address) {
-  const page = await browser.newPage({ viewport: { width: 860, height: 900 } });
-  const faults = [];
-  page.on("pageerror", (error) => faults.push(error.message));
-  page.on("console", (message) => {
-    if (message.text().includes("Content Security Policy")) faults.push(message.text());
-  });
-  t.after(async () => {
-    await page.close();
-    assert.deepEqual(faults, []);
-  });
+async function open(address, width = WIDE) {
+  await page.resize(width, 1200);
   await page.goto(address);
-  await page.getByLabel("Secret name").waitFor();
-  return page;
+  await page.waitFor(() => !document.querySelector("main").hidden && document.getElementById("source").textContent);
 }
 
+// What the page's content policy stops shows in the console alone.
+afterEach(async () => assert.doesNotMatch((await page.consoleText()) ?? "", /Content.Security.Policy/i));
+
 /** Reads a secret as a person does, and returns what the page says. */
-async function read(page, name) {
-  await page.getByLabel("Secret name").fill(name);
-  await page.getByRole("button", { name: "Read the secret" }).click();
-  const result = page.locator('#result:not([data-kind=""])');
-  await result.waitFor();
-  const { kind, code } = await result.evaluate(({ dataset }) => ({ ...dataset }));
-  const value = page.locator("#value");
-  return { kind, code, value: (await value.count()) ? await value.textContent() : null };
+async function read(name) {
+  await page.fill("#name", name);
+  await page.click("#read");
+  return page.waitFor(() => {
+    const { kind, code } = document.getElementById("result").dataset;
+    return kind && { kind, code, value: document.getElementById("value")?.textContent ?? null };
+  });
 }
 
 const good = (value) => ({ kind: "good", code: "", value });
 const bad = (code) => ({ kind: "bad", code, value: null });
 
-async function picture(page, name) {
+/** The whole page, as tall as it is. */
+async function picture(name) {
   if (!process.env.SCREENSHOTS) return;
-  const folder = join(ROOT, "docs/images");
+  await page.resize(WIDE, (await page.evaluate(() => document.documentElement.scrollHeight)) + 200);
+  const folder = process.env.SCREENSHOTS === "1" ? join(ROOT, "docs/images") : process.env.SCREENSHOTS;
   mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  writeFileSync(join(folder, `${name}.png`), await page.screenshot());
+}
+
+/** What axe finds, and controls smaller than a finger. */
+async function faults() {
+  await page.command("POST", "/execute/sync", { script: `${AXE}; window.axe = axe;`, args: [] });
+  return page.evaluate(async () => {
+    const { violations } = await axe.run();
+    const small = [...document.querySelectorAll("button, input:not([type=radio]), select, a.button, .choices label")]
+      .map((control) => [control.textContent.trim() || control.id, control.getBoundingClientRect()])
+      .filter(([, { width, height }]) => width > 0 && (height < 44 || width < 44))
+      .map(([label]) => `${label} is smaller than 44 px`);
+    const wide = document.documentElement.scrollWidth > innerWidth ? ["the page scrolls sideways"] : [];
+    return [...violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), ...small, ...wide];
+  });
 }
 
 describe("the demo", () => {
@@ -77,10 +87,10 @@ describe("the demo", () => {
   before(async () => (running = await demo()));
   after(() => running.stop());
 
-  for (const tab of ["fetch", "SecretClient"]) {
-    test(`${tab}: an allowed page shows the value, or says what is wrong`, async (t) => {
-      const page = await open(t, running.allowed);
-      await page.getByRole("tab", { name: tab, exact: true }).click();
+  for (const tab of ["tab-fetch", "tab-sdk"]) {
+    test(`${tab}: an allowed page shows the value, or says what is wrong`, async () => {
+      await open(running.allowed);
+      await page.click(`#${tab}`);
       for (const [name, expected] of [
         ["maps-key", good("demo-maps-key-5f1d3c")],
         ["expired-key", bad("SecretExpired")],
@@ -89,33 +99,97 @@ describe("the demo", () => {
         ["database-password", bad("SecretNotFound")],
         ["a_b", bad("BadParameter")],
       ]) {
-        assert.deepEqual(await read(page, name), expected, name);
+        assert.deepEqual(await read(name), expected, name);
       }
-      await read(page, "maps-key");
-      if (tab === "fetch") await picture(page, "page-allowed");
+      await read("maps-key");
+      if (tab === "tab-fetch") await picture("page-allowed");
     });
 
-    test(`${tab}: on a page that is not allowed the browser keeps the answer`, async (t) => {
-      const page = await open(t, running.refused);
-      await page.getByRole("tab", { name: tab, exact: true }).click();
-      assert.deepEqual(await read(page, "maps-key"), bad("blocked"));
-      if (tab === "fetch") await picture(page, "page-refused");
+    test(`${tab}: on a page that is not allowed the browser keeps the answer, and the page names the causes`, async () => {
+      await open(running.refused);
+      await page.click(`#${tab}`);
+      assert.deepEqual(await read("maps-key"), bad("blocked"));
+      const words = await page.evaluate(() => document.getElementById("result").textContent);
+      for (const cause of [/Wrong origin: status 403/, /Missing function key: status 401/, /Nothing there: no status/]) {
+        assert.match(words, cause);
+      }
+      assert.ok(words.includes(`Add ${running.refused} to ALLOWED_ORIGINS`), words);
+      if (tab === "tab-fetch") await picture("page-refused");
     });
   }
 
-  test("the vault's troubles show as what they are", async (t) => {
-    const page = await open(t, running.allowed);
-    for (const [state, name, code] of [
-      ["throttles", "fresh-1", "Throttled"],
-      ["refuses the app", "fresh-2", "VaultAccessDenied"],
-      ["is down", "fresh-3", "VaultUnavailable"],
-    ]) {
-      const changed = (response) => response.url().includes("/vault/");
-      await Promise.all([page.waitForResponse(changed), page.getByLabel(state).check()]);
-      assert.deepEqual(await read(page, name), bad(code), state);
-      assert.equal((await read(page, "maps-key")).kind, "good", "what is in memory is still served");
-    }
+  test("a refusal to try is read by its button, and the result stands before it", async () => {
+    await open(running.allowed);
+    await page.click("#try-vault button");
+    await page.waitFor(() => document.getElementById("result").dataset.code === "SecretExpired");
+    const isBefore = await page.evaluate(() => {
+      const place = document.getElementById("result").compareDocumentPosition(document.getElementById("tries"));
+      return Boolean(place & Node.DOCUMENT_POSITION_FOLLOWING);
+    });
+    assert.ok(isBefore);
   });
+
+  test("a wait can be cancelled, and a second try gets what the first did not", async () => {
+    await open(running.allowed);
+    const outcomes = await page.evaluate(async () => {
+      const { readSecret } = await import("/secret.js");
+      const answers = [[503, "1"], [200], [429, "1"], [429, "1"], [503, "1"], [429, "60"]];
+      const asked = [];
+      globalThis.fetch = async (url, { signal }) => {
+        signal?.throwIfAborted();
+        const [status, wait] = answers.shift();
+        asked.push(status);
+        const body = status === 200 ? { value: "v" } : { error: { code: String(status), message: "busy" } };
+        return new Response(JSON.stringify(body), { status, headers: wait ? { "retry-after": wait } : {} });
+      };
+      const outcome = (options) => readSecret("", "a", options).then(({ value }) => value, (error) => error.code ?? error);
+      const second = await outcome();
+      const never = await outcome();
+      const controller = new AbortController();
+      const waiting = outcome({ signal: controller.signal });
+      controller.abort("cancelled");
+      return { second, never, cancelled: await waiting, long: await outcome(), asked };
+    });
+    assert.deepEqual(outcomes, {
+      second: "v",
+      never: "429",
+      cancelled: "cancelled",
+      long: "429",
+      asked: [503, 200, 429, 429, 503, 429],
+    });
+  });
+
+  test("the vault's troubles show as what they are", async () => {
+    await open(running.allowed);
+    for (const [state, name, code] of [
+      ["throttling", "fresh-1", "Throttled"],
+      ["refusing", "fresh-2", "VaultAccessDenied"],
+      ["down", "fresh-3", "VaultUnavailable"],
+    ]) {
+      await page.evaluate((state) => fetch(`vault/${state}`, { method: "POST" }), state);
+      assert.deepEqual(await read(name), bad(code), state);
+      assert.equal((await read("maps-key")).kind, "good", "what is in memory is still served");
+    }
+    await page.evaluate(() => fetch("vault/healthy", { method: "POST" }));
+  });
+
+  for (const width of [WIDE, NARROW]) {
+    test(`at ${width} px axe finds nothing, everything is large enough to touch, and nothing jumps`, async () => {
+      await open(running.allowed, width);
+      const shift = await page.evaluate(() => {
+        // Chromium alone reports it.
+        if (!PerformanceObserver.supportedEntryTypes.includes("layout-shift")) return 0;
+        const observer = new PerformanceObserver(() => {});
+        observer.observe({ type: "layout-shift", buffered: true });
+        return observer.takeRecords().reduce((sum, { value }) => sum + value, 0);
+      });
+      assert.equal(shift, 0);
+      assert.deepEqual(await faults(), []);
+      await open(running.refused, width);
+      await read("maps-key");
+      assert.deepEqual(await faults(), []);
+    });
+  }
 });
 
 describe("the demo with sign-in", () => {
@@ -123,24 +197,23 @@ describe("the demo with sign-in", () => {
   before(async () => (running = await demo("--entra")));
   after(() => running.stop());
 
-  for (const tab of ["fetch", "SecretClient"]) {
-    test(`${tab}: only those who are signed in, and may, read the secret`, async (t) => {
-      const page = await open(t, running.allowed);
-      await page.getByRole("tab", { name: tab, exact: true }).click();
-      const signIn = page.getByRole("button", { name: "Sign in" });
-      const signOut = page.getByRole("button", { name: "Sign out" });
-      assert.deepEqual(await read(page, "maps-key"), bad("Unauthorized"));
-      await signIn.click();
-      await signOut.waitFor();
-      assert.equal((await read(page, "maps-key")).kind, "good");
-      if (tab === "SecretClient") await picture(page, "page-signed-in");
-      await signOut.click();
-      await signIn.waitFor();
-      assert.deepEqual(await read(page, "maps-key"), bad("Unauthorized"));
-      await page.getByLabel("Demo user who").selectOption({ index: 1 });
-      await signIn.click();
-      await signOut.waitFor();
-      assert.deepEqual(await read(page, "maps-key"), bad("CallerNotAllowed"));
+  for (const tab of ["tab-fetch", "tab-sdk"]) {
+    test(`${tab}: only those who are signed in, and may, read the secret`, async () => {
+      const isShown = (id) => page.waitFor((id) => !document.getElementById(id).hidden, id);
+      await open(running.allowed);
+      await page.click(`#${tab}`);
+      assert.deepEqual(await read("maps-key"), bad("Unauthorized"));
+      await page.click("#sign-in");
+      await isShown("sign-out");
+      assert.equal((await read("maps-key")).kind, "good");
+      if (tab === "tab-sdk") await picture("page-signed-in");
+      await page.click("#sign-out");
+      await isShown("sign-in");
+      assert.deepEqual(await read("maps-key"), bad("Unauthorized"));
+      await page.click("#person option:nth-child(2)");
+      await page.click("#sign-in");
+      await isShown("sign-out");
+      assert.deepEqual(await read("maps-key"), bad("CallerNotAllowed"));
     });
   }
 });

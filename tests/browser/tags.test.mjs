@@ -1,20 +1,25 @@
 // Every way in which a page can make a browser ask for a secret without being a script that may read it.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { after, beforeEach, test } from "node:test";
 
-import { BLOCKED, ask, launch, open, servePages } from "./support/browser.mjs";
+import { BLOCKED, addFrame, ask, launch, servePages } from "./support/browser.mjs";
 import { Lab, PATH, VALUE } from "./support/lab.mjs";
 
 const lab = await Lab.start();
-const browser = await launch(lab);
+const page = await launch();
 const ORIGIN = `http://localhost:${await servePages()}`;
 // The page's origin is allowed: what stops it is how it asks. Requests without `Origin` pass that gate here, so that the
 // next one has to hold.
 const handler = await lab.handler({ ALLOWED_ORIGINS: ORIGIN, REQUIRE_ORIGIN: "false" });
 const SECRET_URL = handler.url + PATH;
+beforeEach(async () => {
+  await page.goto(ORIGIN);
+  handler.take();
+  await lab.forget();
+});
 after(async () => {
-  await browser.close();
+  await page.close();
   await lab.stop();
 });
 
@@ -27,6 +32,20 @@ async function assertStopped(method, mode, destination) {
     [method, mode, destination],
   );
   await lab.assertUntouched();
+}
+
+/** Fails unless the browser went to the secret's address, got this status and shows the refusal in the secret's place. */
+async function assertWentToRefusal(status, code, method) {
+  await page.waitFor(
+    ([url]) => location.href.split("?")[0] === url && document.readyState === "complete",
+    [SECRET_URL],
+  );
+  assert.deepEqual(
+    handler.answers.map(({ status }) => status),
+    [status],
+  );
+  await assertShowsRefusal(page, code);
+  await assertStopped(method, "navigate", "document");
 }
 
 async function assertShowsRefusal(frame, code) {
@@ -45,8 +64,6 @@ for (const [tag, attributes, mode, destination] of [
   ["video", {}, "no-cors", "video"],
 ]) {
   test(`<${tag}> gets nothing ${JSON.stringify(attributes)}`, async () => {
-    const page = await open(browser, ORIGIN);
-    await lab.forget();
     const outcome = await page.evaluate(
       ([tag, attributes, url]) =>
         new Promise((resolve) => {
@@ -64,15 +81,11 @@ for (const [tag, attributes, mode, destination] of [
 
 test("a fetch without CORS gets nothing, not even an opaque answer", async () => {
   // That it fails, where it would have got an opaque answer, is `Cross-Origin-Resource-Policy`.
-  const page = await open(browser, ORIGIN);
-  await lab.forget();
   assert.deepEqual(await ask(page, SECRET_URL, { mode: "no-cors" }), BLOCKED);
   await assertStopped("GET", "no-cors", "empty");
 });
 
 test("a worker cannot be made of it", async () => {
-  const page = await open(browser, ORIGIN);
-  await lab.forget();
   const outcome = await page.evaluate(async (url) => {
     const source = `try { importScripts(${JSON.stringify(url)}); postMessage('ran') } catch (e) { postMessage(e.name) }`;
     const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
@@ -83,31 +96,14 @@ test("a worker cannot be made of it", async () => {
 });
 
 test("going to its address shows a refusal", async () => {
-  const page = await open(browser, ORIGIN);
-  await lab.forget();
-  const [answer] = await Promise.all([
-    page.waitForNavigation(),
-    page.evaluate((url) => void setTimeout(() => location.assign(url)), SECRET_URL),
-  ]);
-  assert.equal(answer.status(), 403);
-  await assertShowsRefusal(page, "FetchMetadata");
-  await assertStopped("GET", "navigate", "document");
+  await page.evaluate((url) => void setTimeout(() => location.assign(url)), SECRET_URL);
+  await assertWentToRefusal(403, "FetchMetadata", "GET");
 });
 
 test("a frame with its address shows a refusal, and the page around it cannot look inside", async () => {
-  const page = await open(browser, ORIGIN);
-  await lab.forget();
-  const inside = await page.evaluate(
-    (src) =>
-      new Promise((resolve) => {
-        const frame = document.createElement("iframe");
-        Object.assign(frame, { src, onload: () => resolve(frame.contentDocument) });
-        document.body.append(frame);
-      }),
-    SECRET_URL,
-  );
-  assert.equal(inside, null);
-  await assertShowsRefusal(page.frames().at(-1), "FetchMetadata");
+  const frame = await addFrame(page, { src: SECRET_URL });
+  assert.equal(await page.evaluate(() => document.querySelector("iframe").contentDocument), null);
+  await assertShowsRefusal(frame, "FetchMetadata");
   await assertStopped("GET", "navigate", "iframe");
 });
 
@@ -116,21 +112,14 @@ for (const [method, code, status] of [
   ["POST", "MethodNotAllowed", 405],
 ]) {
   test(`a form that is sent there by ${method} shows a refusal`, async () => {
-    const page = await open(browser, ORIGIN);
-    await lab.forget();
-    const [answer] = await Promise.all([
-      page.waitForNavigation(),
-      page.evaluate(
-        ([action, method]) => {
-          const form = Object.assign(document.createElement("form"), { action, method });
-          document.body.append(form);
-          setTimeout(() => form.submit());
-        },
-        [SECRET_URL, method],
-      ),
-    ]);
-    assert.equal(answer.status(), status);
-    await assertShowsRefusal(page, code);
-    await assertStopped(method, "navigate", "document");
+    await page.evaluate(
+      ([action, method]) => {
+        const form = Object.assign(document.createElement("form"), { action, method });
+        document.body.append(form);
+        setTimeout(() => form.submit());
+      },
+      [SECRET_URL, method],
+    );
+    await assertWentToRefusal(status, code, method);
   });
 }

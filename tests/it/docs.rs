@@ -1,11 +1,8 @@
-//! The documents name what there is: every setting, and every kind of fault and warning.
-
-use keyvault_cors::config::SETTINGS;
+//! The page on settings names every kind of fault and warning that is tested.
 
 use crate::dangerous::TABLES;
 use crate::support::table;
 
-const README: &str = include_str!("../../README.md");
 const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
 
 /// The cells of the rows of all tables in a document.
@@ -14,21 +11,6 @@ fn rows(document: &str) -> Vec<Vec<&str>> {
     lines
         .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
         .collect()
-}
-
-#[test]
-fn the_lines_to_copy_are_the_ones_that_the_page_runs() {
-    let lines = include_str!("../../examples/spa/secret.js");
-    assert!(README.contains(&format!("```js\n{lines}```")));
-}
-
-#[test]
-fn every_setting_is_in_a_table() {
-    let rows = [rows(README), rows(CONFIGURATION)].concat();
-    for setting in SETTINGS {
-        let name = format!("`{}`", setting.name);
-        assert!(rows.iter().any(|row| row[0].contains(&name)), "{name} is in no table");
-    }
 }
 
 #[test]

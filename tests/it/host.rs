@@ -24,16 +24,18 @@ fn with_key(request: Request) -> Request {
     request.origin(ORIGIN).header("x-functions-key", KEY)
 }
 
-/// The answer as a list-joining client sees it: the older way of the host splits `Vary` into lines.
+/// The answer as a list-joining client sees it: the older way of the host splits `Vary` and `Allow` into lines, and ends
+/// the connection after a 204.
 fn joined(mut answer: Answer) -> Answer {
-    let vary: Vec<_> = answer
-        .headers
-        .get_all("vary")
-        .iter()
-        .map(|value| value.to_str().unwrap().to_owned())
-        .collect();
-    if !vary.is_empty() {
-        answer.headers.insert("vary", vary.join(", ").parse().unwrap());
+    for name in ["vary", "allow"] {
+        let lines = answer.headers.get_all(name).iter();
+        let lines: Vec<_> = lines.map(|value| value.to_str().unwrap().to_owned()).collect();
+        if !lines.is_empty() {
+            answer.headers.insert(name, lines.join(", ").parse().unwrap());
+        }
+    }
+    if answer.status == 204 {
+        answer.headers.remove("connection");
     }
     answer
 }
@@ -153,23 +155,31 @@ async fn what_no_function_lists_is_the_hosts_own_404() {
 
 #[tokio::test]
 async fn an_encoded_name_is_never_taken_for_another() {
-    // Proxying passes the path on as it came: a `%` in a name is a bad parameter.
+    // Proxying decodes and encodes again. What is still encoded then is a bad parameter, never a cut name.
     let (emulator, host) = start(Mode::Proxying, None).await;
     for path in [
         "/api/secrets/maps-key%3Fx",
         "/api/secrets/maps-key%23x",
-        "/api/secrets/maps%2Dkey",
+        "/api/secrets/maps-key%20",
+        "/api/secrets/other%2Fmaps-key",
+        "/api/secrets/%252e%252e",
+        "/api/secrets/maps-key%ff",
     ] {
         let answer = joined(host.send(with_key(Request::get(path))).await);
         answer.must_refuse(path, 400, ("BadParameter", None), &Headers::json().readable_by(ORIGIN));
     }
     assert_eq!(emulator.counters().gets, 0);
+    for path in ["/api/secrets/maps%2Dkey", "/api/secrets/other/%2e%2e/maps-key"] {
+        let answer = joined(host.send(with_key(Request::get(path))).await);
+        answer.must_be(path, 200, &Headers::json().readable_by(ORIGIN));
+    }
 
     // Forwarding decodes first. A cut path names an allowed secret or it does not; it opens nothing else.
     let (_emulator, host) = start(Mode::Forwarding, None).await;
     for (path, status) in [
         ("/api/secrets/maps-key%3Fx", 200),
         ("/api/secrets/maps-key%23x", 200),
+        ("/api/secrets/maps-key%20", 200),
         ("/api/secrets/maps%2Dkey", 200),
         ("/api/secrets/other%3F/maps-key", 404),
         ("/api/secrets/a%20b", 400),
@@ -224,6 +234,11 @@ async fn an_origin_that_only_the_platform_lists_still_gets_no_secret() {
         let answer = host.send(request).await;
 
         assert_eq!(answer.status, 403, "{mode:?}");
+        // The middleware adds the header to the handler's refusal: the page can read why.
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            Some("https://evil.example")
+        );
         assert!(!answer.text().contains(VALUE), "{mode:?}");
         assert_eq!(emulator.counters().connections, 0, "{mode:?}");
     }

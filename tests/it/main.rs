@@ -14,6 +14,7 @@
 
 mod support;
 
+mod alerts;
 mod bodies;
 mod bundle;
 mod cache;
@@ -27,6 +28,7 @@ mod entra_settings;
 mod errors;
 mod fetch_metadata;
 mod foreign_issuer;
+mod give;
 mod host;
 mod identity;
 mod issuer;
@@ -42,6 +44,7 @@ mod preflight;
 mod process;
 mod refusals;
 mod routes;
+mod rules;
 mod settings;
 mod shutdown;
 mod smoke;

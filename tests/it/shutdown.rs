@@ -6,6 +6,7 @@ use testkit::{Emulator, Secret};
 use tokio::time::{Instant, timeout};
 
 use crate::cache::{assert_serves, rig};
+use crate::overload::start_with_limit;
 use crate::support::client::Request;
 use crate::support::handler::{EXECUTABLE, Environment, Handler, Launch, ReservedPort};
 use crate::support::{ORIGIN, PATH, SECRET, VALUE};
@@ -57,8 +58,10 @@ async fn a_handler_whose_parent_is_gone_ends_within_ten_seconds() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn secrets_get_into_no_core_dump() {
-    let rig = rig(&[]).await;
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", rig.handler.pid())).unwrap();
+    let emulator = Emulator::start().await.unwrap();
+    let port = ReservedPort::new();
+    let handler = start_with_limit(Environment::of(&emulator), &port, "-S -c 1").await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", handler.pid())).unwrap();
     let line = limits
         .lines()
         .find(|line| line.starts_with("Max core file size"))

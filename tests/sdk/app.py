@@ -14,6 +14,7 @@ HOST = "secrets.contoso.example"
 # An SDK answers a challenge when its own host is below the one that the challenge names.
 AUDIENCE = "https://contoso.example"
 SCOPE = "secrets.read"
+ORIGIN = "https://app.contoso.com"
 EXPIRED = datetime(2020, 1, 1, tzinfo=timezone.utc)
 # The JavaScript SDK keeps seconds in a signed number of 32 bits.
 EXPIRES = datetime(2037, 1, 1, tzinfo=timezone.utc)
@@ -49,6 +50,7 @@ def main():
     lab.put("not-allowed", "value")
     settings = {
         "ALLOWED_SECRETS": "app-*",
+        "ALLOWED_ORIGINS": ORIGIN,
         # Outside of a browser the SDK sends no Origin.
         "REQUIRE_ORIGIN": "false",
         "ENTRA_TENANT_ID": lab.start["tenant"],
@@ -59,10 +61,15 @@ def main():
     }
     handler = lab.do("handler", settings=settings)
     front = lab.do("tls-front", port=handler["port"])
+    strict = lab.do("handler", settings={**settings, "REQUIRE_ORIGIN": "true"})
+    strict_front = lab.do("tls-front", port=strict["port"])
     certificate = lab.start["environment"]["SSL_CERT_FILE"]
     callers = {
         "APP_URL": f"https://{HOST}/api",
         "APP_PORT": str(front["port"]),
+        # The same app with REQUIRE_ORIGIN on, and an origin that it allows.
+        "STRICT_PORT": str(strict_front["port"]),
+        "ORIGIN": ORIGIN,
         "APP_TOKEN": lab.do("token", audience=AUDIENCE, scope=SCOPE)["token"],
         "FIRST_VERSION": first,
         "SECOND_VERSION": second,

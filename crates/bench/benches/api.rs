@@ -29,6 +29,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use zeroize::Zeroizing;
 
 const ORIGIN: &str = "https://app.contoso.com";
+const SECRET: &str = "/api/secrets/maps-key";
+/// The account key that every Azurite has, which is long enough for Web PubSub too.
+const VALUE: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 /// A vault whose secret is always the same one.
 struct Constant;
@@ -37,7 +40,7 @@ struct Constant;
 impl Vault for Constant {
     async fn fetch(&self, _: &SecretKey, _: Read) -> Result<Bundle, VaultError> {
         Ok(Bundle {
-            value: SecretValue::new(Zeroizing::new("value".to_owned())),
+            value: SecretValue::new(Zeroizing::new(VALUE.to_owned())),
             version: None,
             content_type: Some("text/plain".to_owned()),
             attributes: Attributes::default(),
@@ -49,9 +52,16 @@ impl Vault for Constant {
 fn api() -> Api {
     let settings = [
         ("KEY_VAULT_URL", "https://my-vault.vault.azure.net"),
-        ("ALLOWED_SECRETS", "maps-key"),
+        ("ALLOWED_SECRETS", "maps-key,storage-key,pubsub-key"),
         ("ALLOWED_ORIGINS", ORIGIN),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"),
+        ("RULES__STORAGE__SECRETS", "storage-key"),
+        ("RULES__STORAGE__GIVE", "blob-sas account=contoso path=photos allow=r"),
+        ("RULES__PUBSUB__SECRETS", "pubsub-key"),
+        (
+            "RULES__PUBSUB__GIVE",
+            "pubsub-token host=contoso.webpubsub.azure.com hub=chat user=none",
+        ),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let files = ["GetSecret/function.json", "Preflight/function.json"].map(|path| {
@@ -86,8 +96,8 @@ fn log_to_nowhere() {
         .init();
 }
 
-fn request(method: &Method, headers: &[(&'static str, &'static str)]) -> Request<Empty<Bytes>> {
-    let mut request = Request::builder().method(method).uri("/api/secrets/maps-key");
+fn request(method: &Method, path: &str, headers: &[(&'static str, &'static str)]) -> Request<Empty<Bytes>> {
+    let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -105,12 +115,28 @@ fn requests(criterion: &mut Criterion) {
         ("access-control-request-method", "GET"),
         ("access-control-request-headers", "x-functions-key"),
     ];
+    let page = &[("origin", ORIGIN)][..];
     let scenarios = [
-        ("cached hit", Method::GET, &[("origin", ORIGIN)][..], StatusCode::OK),
-        ("preflight", Method::OPTIONS, &preflight, StatusCode::NO_CONTENT),
+        ("cached hit", Method::GET, SECRET, page, StatusCode::OK),
+        (
+            "blob SAS",
+            Method::GET,
+            "/api/secrets/storage-key",
+            page,
+            StatusCode::OK,
+        ),
+        (
+            "Web PubSub token",
+            Method::GET,
+            "/api/secrets/pubsub-key",
+            page,
+            StatusCode::OK,
+        ),
+        ("preflight", Method::OPTIONS, SECRET, &preflight, StatusCode::NO_CONTENT),
         (
             "refused origin",
             Method::GET,
+            SECRET,
             &[("origin", "https://app.contoso.com.evil.example")],
             StatusCode::FORBIDDEN,
         ),
@@ -120,13 +146,13 @@ fn requests(criterion: &mut Criterion) {
             log_to_nowhere();
         }
         let mut group = criterion.benchmark_group(format!("api filter, {log}"));
-        for (name, method, headers, status) in &scenarios {
-            let call = || runtime.block_on(service.call(request(method, headers))).unwrap();
+        for (name, method, path, headers, status) in &scenarios {
+            let call = || runtime.block_on(service.call(request(method, path, headers))).unwrap();
             // The first one fills the cache.
             assert_eq!(call().status(), *status, "{name}");
             group.bench_function(*name, |bencher| {
                 bencher.iter_batched(
-                    || request(method, headers),
+                    || request(method, path, headers),
                     |request| runtime.block_on(service.call(black_box(request))).unwrap(),
                     criterion::BatchSize::SmallInput,
                 );

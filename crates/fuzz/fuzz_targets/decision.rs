@@ -5,7 +5,7 @@
 
 #[path = "../../../src/cors/mod.rs"]
 mod cors;
-#[path = "../../src/host.rs"]
+#[path = "../../../src/host.rs"]
 mod host;
 #[path = "../invariants.rs"]
 mod invariants;

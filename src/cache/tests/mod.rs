@@ -24,6 +24,8 @@ const NOT_FOUND: VaultError = VaultError::NotFound(Absence::Absent);
 fn cache_of(vault: &Fake, stale: Duration) -> Cache {
     let renderer = Renderer::new(deliver::Options {
         public_host: "h".to_owned(),
+        gives: std::collections::HashMap::new(),
+        timeout: TIMEOUT,
     });
     let options = Options {
         stale,
@@ -42,7 +44,7 @@ fn lookup(ttl: Duration) -> Lookup {
 
 /// The number of the read that brought a secret, which is its value.
 fn number(delivery: &Delivery) -> usize {
-    let body: serde_json::Value = serde_json::from_slice(&delivery.body()).unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&delivery.body().unwrap()).unwrap();
     body["value"].as_str().unwrap().parse().unwrap()
 }
 
@@ -360,4 +362,15 @@ async fn a_defect_under_the_lock_does_not_end_the_cache() {
     assert!(panicked.join().is_err());
     assert_eq!(get(&cache, &a).await, (Ok(1), Source::Hit));
     assert_eq!(get(&cache, &key("b")).await, (Ok(2), Source::Miss));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_can_be_read_again_and_replaces_its_copy() {
+    let vault = Fake::default();
+    let cache = cache(&vault);
+    let maps = key("maps-key");
+    assert_eq!(get(&cache, &maps).await, (Ok(1), Source::Miss));
+    let again = cache.read_again(&maps, lookup(TTL)).await;
+    assert_eq!(again.map(|delivery| number(&delivery)), Ok(2));
+    assert_eq!(get(&cache, &maps).await, (Ok(2), Source::Hit));
 }

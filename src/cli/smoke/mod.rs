@@ -11,27 +11,67 @@ mod options;
 mod remedies;
 mod report;
 
+use std::io;
+
 use keyvault_cors::outbound::OutboundError;
 use keyvault_cors::secret::SecretName;
+use thiserror::Error;
+use tokio::runtime;
 use uuid::Uuid;
 
 use self::answer::{Answer, Outcome, Sender};
 use self::browser::{Browser, Key, Read};
 use self::checks::{Checks, NO_ORACLE};
-pub(crate) use self::options::{Arguments, Credential, Options};
-use self::report::Check;
-pub(crate) use self::report::Report;
+pub(crate) use self::options::{Arguments, Credential};
+use self::options::{Options, UsageError};
+use self::report::{Check, Checked};
 
 /// A version that no secret has: the vault's are random.
 const NO_VERSION: &str = "00000000000000000000000000000000";
 
 const NO_KEY: &str = "the host lets no request through without a valid key";
 
+/// What `smoke` says.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// For people; no credential is in it.
+    pub(crate) text: String,
+    /// Whether any check failed.
+    pub(crate) has_failed: bool,
+}
+
+/// Why nothing was asked.
+#[derive(Debug, Error)]
+pub(crate) enum SmokeError {
+    /// An argument cannot be used.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// No certificates can be loaded.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// The system gives no means to wait for the network.
+    #[error("the network cannot be used: {0}")]
+    Runtime(#[from] io::Error),
+}
+
 /// Asks, and judges what comes.
 ///
 /// # Errors
-/// [`OutboundError::Client`] when no certificates can be loaded.
-pub(crate) async fn run(options: &Options) -> Result<Report, OutboundError> {
+/// When nothing can be asked.
+pub(crate) fn run(arguments: Arguments) -> Result<Report, SmokeError> {
+    let options = Options::read(arguments)?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let checked = runtime.block_on(ask(&options));
+    // A name that the system is still looking up would hold the process.
+    runtime.shutdown_background();
+    let checked = checked?;
+    Ok(Report {
+        text: checked.text(&options),
+        has_failed: checked.has_failed(),
+    })
+}
+
+async fn ask(options: &Options) -> Result<Checked, OutboundError> {
     let browser = Browser::new(options)?;
     let made_up = format!("smoke-{}", Uuid::new_v4());
     let first = browser.read(Read::new(&made_up, &options.origin)).await;
@@ -43,7 +83,7 @@ pub(crate) async fn run(options: &Options) -> Result<Report, OutboundError> {
         made_up: &made_up,
         first,
     };
-    let mut report = Report::default();
+    let mut report = Checked::default();
     report.add(session.checks.answers(&session.first));
     if report.has_failed() {
         report.add(Check::not_run("everything else", "it needs an app that answers"));
@@ -91,7 +131,7 @@ impl Session<'_> {
         self.is_handler_reached() && self.first.as_ref().is_ok_and(is_let_in)
     }
 
-    fn judge_preflights(&self, refused: &Outcome, allowed: &Outcome, report: &mut Report) {
+    fn judge_preflights(&self, refused: &Outcome, allowed: &Outcome, report: &mut Checked) {
         report.add(self.checks.who_answers_preflights(refused));
         report.add(self.checks.allowed_preflight(allowed));
         report.add(self.checks.refused_preflight(refused));
@@ -100,7 +140,7 @@ impl Session<'_> {
     }
 
     /// What the handler refuses whoever asks.
-    async fn ask_gates(&self, report: &mut Report) -> Vec<Outcome> {
+    async fn ask_gates(&self, report: &mut Checked) -> Vec<Outcome> {
         if !self.is_handler_reached() {
             report.add(Check::not_run("what the handler has to refuse", NO_KEY));
             return Vec::new();
@@ -122,7 +162,7 @@ impl Session<'_> {
     }
 
     /// The secret, and a version that does not exist: of the secret, or of another made-up name.
-    async fn read_secret(&self, report: &mut Report) -> Vec<Outcome> {
+    async fn read_secret(&self, report: &mut Checked) -> Vec<Outcome> {
         let name = self.options.secret.as_ref().map(SecretName::as_str);
         if !self.is_let_in() {
             for title in ["a secret is served", NO_ORACLE] {
@@ -146,7 +186,7 @@ impl Session<'_> {
     }
 
     /// The same request without the credentials that let it in.
-    async fn ask_without_credentials(&self, report: &mut Report) -> Vec<Outcome> {
+    async fn ask_without_credentials(&self, report: &mut Checked) -> Vec<Outcome> {
         let mut answers = Vec::new();
         if self.options.key.is_some() {
             let [without, wrong] = [Key::None, Key::Wrong].map(|key| Read { key, ..self.read() });
@@ -179,7 +219,7 @@ impl Session<'_> {
         answers
     }
 
-    async fn ask_over_http(&self, report: &mut Report) {
+    async fn ask_over_http(&self, report: &mut Checked) {
         if self.options.is_https {
             let answer = self.browser.read_insecurely(self.made_up).await;
             report.add(self.checks.insecure(&answer));

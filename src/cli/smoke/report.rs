@@ -54,24 +54,24 @@ impl Check {
     }
 }
 
-/// What `smoke` says.
+/// The checks so far, in their order.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub(super) struct Checked {
     checks: Vec<Check>,
 }
 
-impl Report {
+impl Checked {
     pub(super) fn add(&mut self, check: Check) {
         self.checks.push(check);
     }
 
     /// Whether any check failed.
-    pub(crate) fn has_failed(&self) -> bool {
+    pub(super) fn has_failed(&self) -> bool {
         self.checks.iter().any(Check::has_failed)
     }
 
     /// For people; no credential is in it.
-    pub(crate) fn text(&self, options: &Options) -> String {
+    pub(super) fn text(&self, options: &Options) -> String {
         let mut text = String::new();
         let (mut passed, mut failed, mut not_run) = (0, 0, 0);
         for Check { title, verdict } in &self.checks {

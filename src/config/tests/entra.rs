@@ -35,65 +35,122 @@ fn a_complete_set_up_of_entra_is_valid() {
         ("ENTRA_ALLOWED_CLIENTS", "0f0f0f0f-1111-2222-3333-444444444444"),
         ("ENTRA_AUTHORITY_HOST", "https://login.microsoftonline.us/"),
         ("ENTRA_AUTHORITY_HOST", "http://127.0.0.1:8444"),
+        ("ENTRA_AUDIENCE", "https://myvault.azure.net.contoso.com"),
+        ("ENTRA_AUDIENCE", "api://contoso/graph.microsoft.com"),
+        ("ENTRA_AUDIENCE", "https://mygraph.microsoft.com.contoso.com"),
     ] {
         assert_eq!(entra(name, value), Vec::<String>::new(), "{name}={value}");
     }
 }
 
+/// A setting, a faulty value, and the setting that the fault names.
+const FAULTS: &[(&str, &str, &str)] = &[
+    ("ENTRA_TENANT_ID", "", "ENTRA_TENANT_ID"),
+    ("ENTRA_AUDIENCE", "", "ENTRA_AUDIENCE"),
+    ("ENTRA_REQUIRED_SCOPES", "", "ENTRA_REQUIRED_SCOPES"),
+    ("ENTRA_REQUIRED_SCOPES", "a,,b", "ENTRA_REQUIRED_SCOPES"),
+    ("ENTRA_REQUIRED_SCOPES", "a b", "ENTRA_REQUIRED_SCOPES"),
+    (
+        "ENTRA_REQUIRED_SCOPES",
+        "api://keyvault-cors/secrets.read",
+        "ENTRA_REQUIRED_SCOPES",
+    ),
+    ("ENTRA_TENANT_ID", "common", "ENTRA_TENANT_ID"),
+    ("ENTRA_TENANT_ID", "Organizations", "ENTRA_TENANT_ID"),
+    ("ENTRA_TENANT_ID", "contoso.onmicrosoft.com", "ENTRA_TENANT_ID"),
+    ("ENTRA_AUDIENCE", "https://vault.azure.net", "ENTRA_AUDIENCE"),
+    ("ENTRA_AUDIENCE", "https://vault.azure.net/", "ENTRA_AUDIENCE"),
+    ("ENTRA_AUDIENCE", "https://kv.vault.azure.net", "ENTRA_AUDIENCE"),
+    (
+        "ENTRA_AUDIENCE",
+        "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+        "ENTRA_AUDIENCE",
+    ),
+    ("ENTRA_AUDIENCE", "mine,https://graph.microsoft.com", "ENTRA_AUDIENCE"),
+    (
+        "ENTRA_AUDIENCE",
+        "00000003-0000-0000-C000-000000000000",
+        "ENTRA_AUDIENCE",
+    ),
+    ("ENTRA_AUDIENCE", "https://management.azure.com/", "ENTRA_AUDIENCE"),
+    (
+        "ENTRA_AUDIENCE",
+        "https://management.core.windows.net/",
+        "ENTRA_AUDIENCE",
+    ),
+    (
+        "ENTRA_AUDIENCE",
+        "https://management.core.usgovcloudapi.net",
+        "ENTRA_AUDIENCE",
+    ),
+    (
+        "ENTRA_AUDIENCE",
+        "https://management.core.chinacloudapi.cn/.default",
+        "ENTRA_AUDIENCE",
+    ),
+    (
+        "ENTRA_AUDIENCE",
+        "https://management.usgovcloudapi.net",
+        "ENTRA_AUDIENCE",
+    ),
+    ("ENTRA_AUDIENCE", "https://vault.usgovcloudapi.net", "ENTRA_AUDIENCE"),
+    ("ENTRA_AUDIENCE", "vault.azure.cn", "ENTRA_AUDIENCE"),
+    ("ENTRA_AUDIENCE", "https://managedhsm.azure.net", "ENTRA_AUDIENCE"),
+    ("ENTRA_AUDIENCE", "https://graph.microsoft.us", "ENTRA_AUDIENCE"),
+    ("ENTRA_AUDIENCE", "https://dod-graph.microsoft.us/", "ENTRA_AUDIENCE"),
+    (
+        "ENTRA_AUDIENCE",
+        "https://microsoftgraph.chinacloudapi.cn",
+        "ENTRA_AUDIENCE",
+    ),
+    ("ENTRA_AUDIENCE", "https://GRAPH.windows.net:443/", "ENTRA_AUDIENCE"),
+    (
+        "ENTRA_AUDIENCE",
+        "api://797f4846-ba00-4fd7-ba43-dac1f8f63013",
+        "ENTRA_AUDIENCE",
+    ),
+    (
+        "ENTRA_AUDIENCE",
+        "spn:cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+        "ENTRA_AUDIENCE",
+    ),
+    (
+        "ENTRA_AUTHORITY_HOST",
+        " https://login.microsoftonline.com",
+        "ENTRA_AUTHORITY_HOST",
+    ),
+    (
+        "ENTRA_AUTHORITY_HOST",
+        "https:login.microsoftonline.com",
+        "ENTRA_AUTHORITY_HOST",
+    ),
+    ("ENTRA_AUDIENCE", "a\"b", "ENTRA_AUDIENCE"),
+    ("ENTRA_ALLOWED_CLIENTS", "my-app", "ENTRA_ALLOWED_CLIENTS"),
+    (
+        "ENTRA_AUTHORITY_HOST",
+        "http://login.microsoftonline.com",
+        "ENTRA_AUTHORITY_HOST",
+    ),
+    (
+        "ENTRA_AUTHORITY_HOST",
+        "https://login.microsoftonline.com/common",
+        "ENTRA_AUTHORITY_HOST",
+    ),
+    (
+        "ENTRA_AUTHORITY_HOST",
+        "https://user@login.microsoftonline.com",
+        "ENTRA_AUTHORITY_HOST",
+    ),
+    (
+        "ENTRA_AUTHORITY_HOST",
+        "login.microsoftonline.com",
+        "ENTRA_AUTHORITY_HOST",
+    ),
+];
+
 #[test]
-fn half_a_set_up_of_entra_is_a_fault() {
-    for (name, value, setting) in [
-        ("ENTRA_TENANT_ID", "", "ENTRA_TENANT_ID"),
-        ("ENTRA_AUDIENCE", "", "ENTRA_AUDIENCE"),
-        ("ENTRA_REQUIRED_SCOPES", "", "ENTRA_REQUIRED_SCOPES"),
-        ("ENTRA_REQUIRED_SCOPES", "a,,b", "ENTRA_REQUIRED_SCOPES"),
-        ("ENTRA_REQUIRED_SCOPES", "a b", "ENTRA_REQUIRED_SCOPES"),
-        (
-            "ENTRA_REQUIRED_SCOPES",
-            "api://keyvault-cors/secrets.read",
-            "ENTRA_REQUIRED_SCOPES",
-        ),
-        ("ENTRA_TENANT_ID", "common", "ENTRA_TENANT_ID"),
-        ("ENTRA_TENANT_ID", "Organizations", "ENTRA_TENANT_ID"),
-        ("ENTRA_TENANT_ID", "contoso.onmicrosoft.com", "ENTRA_TENANT_ID"),
-        ("ENTRA_AUDIENCE", "https://vault.azure.net", "ENTRA_AUDIENCE"),
-        ("ENTRA_AUDIENCE", "https://vault.azure.net/", "ENTRA_AUDIENCE"),
-        ("ENTRA_AUDIENCE", "https://kv.vault.azure.net", "ENTRA_AUDIENCE"),
-        (
-            "ENTRA_AUDIENCE",
-            "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
-            "ENTRA_AUDIENCE",
-        ),
-        ("ENTRA_AUDIENCE", "mine,https://graph.microsoft.com", "ENTRA_AUDIENCE"),
-        (
-            "ENTRA_AUDIENCE",
-            "00000003-0000-0000-C000-000000000000",
-            "ENTRA_AUDIENCE",
-        ),
-        ("ENTRA_AUDIENCE", "https://management.azure.com/", "ENTRA_AUDIENCE"),
-        ("ENTRA_AUDIENCE", "a\"b", "ENTRA_AUDIENCE"),
-        ("ENTRA_ALLOWED_CLIENTS", "my-app", "ENTRA_ALLOWED_CLIENTS"),
-        (
-            "ENTRA_AUTHORITY_HOST",
-            "http://login.microsoftonline.com",
-            "ENTRA_AUTHORITY_HOST",
-        ),
-        (
-            "ENTRA_AUTHORITY_HOST",
-            "https://login.microsoftonline.com/common",
-            "ENTRA_AUTHORITY_HOST",
-        ),
-        (
-            "ENTRA_AUTHORITY_HOST",
-            "https://user@login.microsoftonline.com",
-            "ENTRA_AUTHORITY_HOST",
-        ),
-        (
-            "ENTRA_AUTHORITY_HOST",
-            "login.microsoftonline.com",
-            "ENTRA_AUTHORITY_HOST",
-        ),
-    ] {
+fn a_faulty_part_of_entra_is_a_fault() {
+    for (name, value, setting) in FAULTS {
         let faults = entra(name, value);
         assert_eq!(faults.len(), 1, "{name}={value}: {faults:?}");
         assert!(

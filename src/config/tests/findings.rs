@@ -81,7 +81,26 @@ fn what_works_and_should_be_looked_at_is_a_warning() {
             "exposes nothing",
         ),
         (&[("EXPOSED_HEADERS", Some("Content-Type"))], "anyway"),
-        (&[("ALLOWED_HEADERS", Some("accept"))], "no preflight"),
+        (&[("ALLOWED_HEADERS", Some("accept"))], "safelisted by its value"),
+        (&[("ALLOWED_HEADERS", Some("Content-Type"))], "keep it only if"),
+        (&[("ALLOWED_HEADERS", Some("X-Forwarded-For"))], "proxies and gateways"),
+        (&[("ALLOWED_HEADERS", Some("forwarded"))], "proxies and gateways"),
+        (
+            &[("ALLOWED_HEADERS", Some("x-ms-client-principal-id"))],
+            "proxies and gateways",
+        ),
+        (&[("ALLOWED_HEADERS", Some("x-original-url"))], "proxies and gateways"),
+        (&[("ALLOWED_HEADERS", Some("x-real-ip"))], "proxies and gateways"),
+        (
+            &[
+                (
+                    "IDENTITY_ENDPOINT",
+                    Some("http://localhost:40342/metadata/identity/oauth2/token"),
+                ),
+                ("IMDS_ENDPOINT", Some("http://localhost:40342")),
+            ],
+            "Azure Arc",
+        ),
         (
             &[("ALLOWED_HEADERS", Some("X-HTTP-Method-Override"))],
             "replaces the method",
@@ -148,30 +167,6 @@ fn localhost_with_credentials_is_a_fault_once_deployed() {
 }
 
 #[test]
-fn nothing_but_cors_before_the_secrets_is_a_fault() {
-    let anonymous = [("DANGEROUSLY_ALLOW_ANONYMOUS", Some("true"))];
-    assert!(under_host("function", "anonymous", &[]).is_ok());
-    assert!(under_host("anonymous", "anonymous", &[]).is_err());
-    assert!(under_host("anonymous", "anonymous", &anonymous).is_ok());
-    assert!(under_host("function", "function", &[]).is_err());
-    assert!(under_host("function", "function", &anonymous).is_err());
-
-    // Without the host the file may be missing, but what it says still holds.
-    let files = functions("anonymous", "anonymous");
-    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
-    assert!(config_with_files(&[], &files).is_err());
-    assert!(config_with_files(&anonymous, &files).is_ok());
-}
-
-#[test]
-fn under_the_host_both_function_files_must_be_readable() {
-    let port = [("FUNCTIONS_CUSTOMHANDLER_PORT", Some("1234"))];
-    let all = config_with_files(&port, &[]).expect_err("no files");
-    let names: Vec<_> = all.iter().map(|fault| fault.setting.as_str()).collect();
-    assert_eq!(names, ["GetSecret/function.json", "Preflight/function.json"]);
-}
-
-#[test]
 fn a_typo_in_a_name_is_a_fault() {
     let message = fault("ALLOWED_ORIGIN", "https://contoso.com");
     assert!(message.contains("ALLOWED_ORIGINS was probably meant"), "{message}");
@@ -217,7 +212,7 @@ fn a_difference_to_the_platforms_cors_list_is_a_warning_with_its_fix() {
         ),
         (
             &[list(r#"["https://contoso.com/"]"#)],
-            &["lacks origins", "does not list"],
+            &["lacks origins", "does not allow"],
         ),
         (&[list("https://contoso.com")], &["not a JSON array"]),
         (
@@ -253,6 +248,18 @@ fn a_difference_to_the_platforms_cors_list_is_a_warning_with_its_fix() {
                 list(r#"["*"]"#),
             ],
             &["every page", "as ALLOWED_ORIGINS has"],
+        ),
+        (
+            &[flex, list(r#"["*"]"#), ("CORS_SUPPORT_CREDENTIALS", Some("True"))],
+            &["every request with an empty 500"],
+        ),
+        (
+            &[flex, list(r#"["https://fabrikam.com","https://contoso.com"]"#)],
+            &["the platform answers preflights here"],
+        ),
+        (
+            &[list(r#"["https://fabrikam.com","https://contoso.com"]"#)],
+            &["the Functions host does not answer preflights on this plan"],
         ),
         (
             &[("ALLOWED_ORIGINS", Some("http://localhost:*")), flex],

@@ -1,60 +1,15 @@
-// A real Chromium, pages for it to show, and what a script on such a page gets.
+// A real browser, pages for it to show, and what a script on such a page gets.
 
-import { createHash } from "node:crypto";
-import { accessSync, constants } from "node:fs";
 import { once } from "node:events";
-import { createServer } from "node:http";
-import { delimiter, join } from "node:path";
-import { connect } from "node:tls";
+import { createServer, request } from "node:http";
+import { connect } from "node:net";
 
-import { chromium } from "playwright-core";
+import { ENGINE } from "./engines.mjs";
+import { Browser } from "./webdriver.mjs";
 
-/** Chromium talks to the machine that it runs on and to nobody else. */
-export const FLAGS = [
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
-export function executable() {
-  if (process.env.CHROME_PATH) return process.env.CHROME_PATH;
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  const places = NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
-  places.push("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
-  const found = places.find((place) => {
-    try {
-      accessSync(place, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  if (!found)
-    throw new Error("No Chromium or Chrome found. Install one (`apt-get install chromium`), or set CHROME_PATH.");
-  return found;
-}
-
-/** The hash of a certificate's key, as Chromium wants it to trust that key and no other. */
-async function keyHash(vaultUrl) {
-  const { hostname, port } = new URL(vaultUrl);
-  const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false });
-  await once(socket, "secureConnect");
-  const { publicKey } = socket.getPeerX509Certificate();
-  socket.destroy();
-  return createHash("sha256")
-    .update(publicKey.export({ type: "spki", format: "der" }))
-    .digest("base64");
-}
-
-/** Starts a browser that trusts the lab's certificate. */
-export async function launch(lab, ...more) {
-  const trust = `--ignore-certificate-errors-spki-list=${await keyHash(lab.environment.KEY_VAULT_URL)}`;
-  return chromium.launch({ executablePath: executable(), args: [...FLAGS, trust, ...more] });
+/** Starts the engine that these tests run on. */
+export function launch(options) {
+  return Browser.launch(ENGINE, options);
 }
 
 /** Serves an empty page on every path, and these scripts on theirs; returns the server's port. */
@@ -73,11 +28,38 @@ export async function servePages(scripts = {}) {
   return server.address().port;
 }
 
-/** Opens an address in a profile of its own: nothing is cached and no cookie is set. */
-export async function open(browser, address) {
-  const page = await browser.newPage();
-  await page.goto(address);
-  return page;
+/**
+ * A proxy to put before a browser, which so finds names that the DNS does not have, on their schemes' own ports:
+ * `{"app.contoso.test": {http: PORT, https: PORT}}`. Nothing else gets through. Returns its address.
+ */
+export async function serveNames(names) {
+  const server = createServer((incoming, outgoing) => {
+    const { hostname, pathname, search } = new URL(incoming.url);
+    const port = names[hostname]?.http;
+    if (!port) return outgoing.writeHead(502).end();
+    const { method, headers } = incoming;
+    const onward = request({ host: "127.0.0.1", port, method, path: pathname + search, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.rawHeaders);
+      answer.pipe(outgoing);
+    });
+    onward.on("error", () => outgoing.destroy());
+    incoming.pipe(onward);
+  });
+  server.on("connect", ({ url }, socket, head) => {
+    const port = names[url.split(":")[0]]?.https;
+    if (!port) return socket.end("HTTP/1.1 502 Unknown name\r\n\r\n");
+    const onward = connect(port, "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 Connected\r\n\r\n");
+      onward.write(head);
+      onward.pipe(socket).pipe(onward);
+    });
+    onward.on("error", () => socket.destroy());
+    socket.on("error", () => onward.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  server.unref();
+  return `127.0.0.1:${server.address().port}`;
 }
 
 /** What `fetch` gives a script on a page or in a frame: the answer as far as the script may see it, or the error. */
@@ -92,9 +74,24 @@ export function ask(frame, url, init) {
         return { failed: error.name };
       }
     },
-    [url, init],
+    [url, init ?? {}],
   );
 }
 
 /** What `ask` returns when the browser lets a script see nothing of an answer. */
 export const BLOCKED = { failed: "TypeError" };
+
+/** Puts an iframe with these properties into the page, and waits for it. Its place among the page's frames is the last. */
+export async function addFrame(browser, { sandbox, ...properties }) {
+  const index = await browser.evaluate(
+    ([properties, sandbox]) =>
+      new Promise((resolve) => {
+        const frame = document.createElement("iframe");
+        Object.assign(frame, properties, { onload: () => resolve(window.length - 1) });
+        if (sandbox) frame.sandbox.add(sandbox);
+        document.body.append(frame);
+      }),
+    [properties, sandbox ?? null],
+  );
+  return browser.frame(index);
+}

@@ -21,23 +21,26 @@ export class Door {
   #agent = new Agent({ keepAlive: true });
   #server;
   #requests = [];
+  #answers = [];
 
   /**
-   * @param strip response headers that get lost on the way to the browser
+   * @param replace response headers that something on the way to the browser changes
    * @param withoutFetchMetadata whether the browser is one that sends no `Sec-Fetch-*`
    */
-  static async open(handlerPort, { strip = [], withoutFetchMetadata = false } = {}) {
+  static async open(handlerPort, { replace = {}, withoutFetchMetadata = false } = {}) {
     const door = new Door();
-    const isLost = (name) => HOP_BY_HOP.includes(name) || name === STRIP || strip.includes(name);
+    const isLost = (name) => HOP_BY_HOP.includes(name) || name === STRIP || Object.hasOwn(replace, name);
     const isUnsent = (name) => HOP_BY_HOP.includes(name) || (withoutFetchMetadata && name.startsWith("sec-fetch-"));
     door.#server = createServer({ keepAliveTimeout: 60_000 }, (incoming, outgoing) => {
       const { method, url, headers, rawHeaders } = incoming;
       // Browsers ask for it when a person goes to an address; it is nobody's subject here.
-      if (url !== "/favicon.ico") door.#requests.push({ method, url, headers });
+      const isWatched = url !== "/favicon.ico";
+      if (isWatched) door.#requests.push({ method, url, headers });
       const options = { host: "127.0.0.1", port: handlerPort, method, path: url, agent: door.#agent };
       const onward = request({ ...options, headers: without(rawHeaders, isUnsent) }, (answer) => {
+        if (isWatched) door.#answers.push({ method, status: answer.statusCode, headers: answer.headers });
         outgoing.sendDate = false;
-        outgoing.writeHead(answer.statusCode, without(answer.rawHeaders, isLost));
+        outgoing.writeHead(answer.statusCode, [...without(answer.rawHeaders, isLost), ...Object.entries(replace).flat()]);
         answer.pipe(outgoing);
       });
       onward.on("error", (error) => outgoing.destroy(error));
@@ -58,7 +61,13 @@ export class Door {
 
   /** The requests since the last look, in the order in which they came. */
   take() {
+    this.#answers.length = 0;
     return this.#requests.splice(0);
+  }
+
+  /** What the handler answered since the last `take`. */
+  get answers() {
+    return [...this.#answers];
   }
 
   /** Their methods alone. */

@@ -44,6 +44,11 @@ impl Rig {
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let emulator = Emulator::start().await.unwrap();
         emulator.put(SECRET, Secret::new(VALUE));
+        Self::of(emulator, settings).await
+    }
+
+    /// The usual configuration with these settings over it, in front of this emulator as it is.
+    pub(crate) async fn of(emulator: Emulator, settings: &[(&str, &str)]) -> Self {
         let environment = settings
             .iter()
             .fold(Environment::of(&emulator), |environment, (name, value)| {

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
 import { SecretClient } from "@azure/keyvault-secrets";
 
-const { APP_URL, APP_PORT, APP_TOKEN, FIRST_VERSION, SECOND_VERSION } = process.env;
+const { APP_URL, APP_PORT, APP_TOKEN, FIRST_VERSION, SECOND_VERSION, STRICT_PORT, ORIGIN } = process.env;
 
 const url = new URL(APP_URL);
 url.port = APP_PORT;
@@ -64,4 +64,22 @@ test("what is not served is the error that the SDK knows", async () => {
   ]) {
     await assert.rejects(client.getSecret(name), { name: "RestError", statusCode, code });
   }
+});
+
+test("where an origin is required, the client is refused until a policy sends an allowed one", async () => {
+  const strictUrl = new URL(APP_URL);
+  strictUrl.port = STRICT_PORT;
+  const connect = (additionalPolicies) =>
+    new SecretClient(strictUrl.href, credential, { httpClient, additionalPolicies, retryOptions: { maxRetries: 0 } });
+  await assert.rejects(connect([]).getSecret("app-key"), { name: "RestError", statusCode: 403, code: "Forbidden" });
+
+  const origin = {
+    name: "origin",
+    sendRequest(request, next) {
+      request.headers.set("origin", ORIGIN);
+      return next(request);
+    },
+  };
+  const { value } = await connect([{ policy: origin, position: "perRetry" }]).getSecret("app-key");
+  assert.equal(value, "žluťoučký кот 🐈");
 });

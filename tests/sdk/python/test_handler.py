@@ -87,6 +87,17 @@ class Handler(unittest.TestCase):
         self.refused(HttpResponseError, 403, "Forbidden", "app-expired")
         self.refused(HttpResponseError, 400, "BadParameter", "app_key")
 
+    def test_where_an_origin_is_required_the_client_is_refused_until_it_sends_an_allowed_one(self):
+        session = requests.Session()
+        session.mount("https://", ToThisMachine(int(os.environ["STRICT_PORT"])))
+        transport = RequestsTransport(session=session)
+        with SecretClient(URL, Token(), transport=transport, retry_total=0) as client:
+            with self.assertRaises(HttpResponseError) as caught:
+                client.get_secret("app-key")
+            self.assertEqual(caught.exception.status_code, 403)
+            secret = client.get_secret("app-key", headers={"Origin": os.environ["ORIGIN"]})
+            self.assertEqual(secret.value, "žluťoučký кот 🐈")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use contents::{CONTENTS, HANDLER, ROOT, files};
+use testkit::functions_host::{App, FunctionsHost, KEY, Mode};
 use object::read::elf::ElfFile64;
 use object::{Architecture, LittleEndian, Object, elf};
 use testkit::client::Request;
@@ -37,6 +38,23 @@ fn dist() -> PathBuf {
 
 fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; run scripts/package first", path.display()))
+}
+
+/// Unpacks keyvault-cors.zip as the platform does, modes included.
+fn unpack(to: &Path) {
+    // `extractall` drops the modes.
+    let script = "import pathlib, sys, zipfile\n\
+        for entry in zipfile.ZipFile(sys.argv[1]).infolist():\n\
+        \u{20}path = pathlib.Path(zipfile.ZipFile(sys.argv[1]).extract(entry, sys.argv[2]))\n\
+        \u{20}path.chmod(entry.external_attr >> 16 & 0o777)";
+    let target = option_env!("CARGO_TARGET_DIR").map_or_else(|| Path::new(ROOT).join("target"), PathBuf::from);
+    let unpacked = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(target.join("keyvault-cors.zip"))
+        .arg(to)
+        .status()
+        .unwrap();
+    assert!(unpacked.success(), "run scripts/package first");
 }
 
 fn handler() -> Vec<u8> {
@@ -127,10 +145,30 @@ fn the_handler_is_small_and_says_nothing_of_the_machine_that_built_it() {
     assert!(text.contains("/cargo/warp-"), "no source of a dependency is named");
 }
 
+#[test]
+fn the_archive_unpacks_to_dist() {
+    let folder = tempfile::tempdir().unwrap();
+    unpack(folder.path());
+    assert_eq!(files(folder.path(), &[]), CONTENTS);
+    for file in CONTENTS {
+        let (unpacked, published) = (folder.path().join(file), dist().join(file));
+        assert!(read(&unpacked) == read(&published), "{file} differs");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&unpacked), mode(&published), "{file}");
+    }
+}
+
 #[tokio::test]
-async fn the_handler_runs_and_reads_a_secret_over_tls() {
-    let executable = dist().join(HANDLER);
-    let launch = |environment| Launch::new(environment).executable(&executable).directory(dist());
+async fn the_unpacked_archive_runs_behind_a_functions_host() {
+    let folder = tempfile::tempdir().unwrap();
+    unpack(folder.path());
+    let app = App::read(folder.path()).unwrap();
+    let executable = folder.path().join(app.executable());
+    let launch = |environment| {
+        Launch::new(environment)
+            .executable(&executable)
+            .directory(folder.path())
+    };
     let version = launch(Environment::default()).argument("--version").run().await;
     assert_eq!(version.code, Some(0), "{version:?}");
     assert!(version.stdout.contains(env!("CARGO_PKG_VERSION")), "{version:?}");
@@ -141,12 +179,14 @@ async fn the_handler_runs_and_reads_a_secret_over_tls() {
     let port = reserved.number();
     let environment = Environment::of(&emulator)
         .with("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
-        .with("FUNCTIONS_APP_ROOT_PATH", dist());
+        .with("FUNCTIONS_APP_ROOT_PATH", folder.path());
     let handler = launch(environment).serve(port).await;
+    let host = FunctionsHost::start(app, Mode::Proxying, handler.port(), None).await.unwrap();
 
     let answer = Request::get("/api/secrets/maps-key")
         .origin(ORIGIN)
-        .send(handler.port())
+        .header("x-functions-key", KEY)
+        .send(host.port())
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["value"], "pk.a-publishable-key");

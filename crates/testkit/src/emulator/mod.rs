@@ -5,7 +5,7 @@
 //! connections and answers that break off; `tls`, the certificates of a run; `reply`, answers and faults common to all
 //! services; `identity`, `issuer` and `vault`, the services, with `bundle` and `problem`, the vault's JSON, and `keys`,
 //! the issuer's; `service`, which listener has which; `run`, all of it as a test holds it; `tokens`, tokens for callers;
-//! `demo`, the demo's secrets; `tls_front`, TLS before what has none.
+//! `speech`, a double of the Speech token service; `demo`, the demo's secrets; `tls_front`, TLS before what has none.
 
 mod body;
 mod bundle;
@@ -22,6 +22,7 @@ mod reply;
 mod run;
 mod secret;
 mod service;
+mod speech;
 mod state;
 mod store;
 mod tls;
@@ -37,4 +38,5 @@ pub use names::{EMULATED_CLIENT_ID, EMULATED_DAEMON, EMULATED_SPA, EMULATED_VAUL
 pub use record::{Counters, Recorded};
 pub use run::Emulator;
 pub use secret::Secret;
+pub use speech::{SpeechAnswer, SpeechDouble, SpeechRequest};
 pub use tls_front::TlsFront;

@@ -46,10 +46,13 @@ const BETWEEN_REVOCATIONS: Duration = Duration::from_secs(35);
 
 /// Tries of the vault in any second: the budget for keys never yet seen good (a burst of 100, and 50), and what is known.
 const MOST_TRIES: u64 = 170;
-/// Tries in a second of a vault that has failed for some: a probe at a time.
+/// Tries in a second of a vault that has failed for some: a probe at a time, or after a pause one try for each of those
+/// who wait.
 const MOST_PROBES: u64 = 6;
-/// After how long a failing vault must be left alone.
-const PATIENCE: Duration = Duration::from_secs(3);
+const MOST_AFTER_A_PAUSE: u64 = 32;
+/// After how long a failing vault must be left alone: five tries that hang fail after 2 s, and the seconds before are
+/// judged at their end.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 pub(crate) struct Schedule {
     random: Rng,
@@ -80,7 +83,7 @@ impl Schedule {
     pub(crate) async fn run(&mut self, world: &World, end: Instant) -> Result<(), Box<dyn Error>> {
         while Instant::now() < end {
             let calm = Duration::from_millis(self.random.u64(500..1500));
-            self.watch(world, calm, None).await;
+            self.watch(world, calm, MOST_TRIES, None).await;
             if self.deck.is_empty() {
                 self.deck = DECK.to_vec();
                 self.random.shuffle(&mut self.deck);
@@ -101,7 +104,7 @@ impl Schedule {
     async fn play(&mut self, world: &World, card: Card) -> Result<(), Box<dyn Error>> {
         let length = Duration::from_millis(self.random.u64(3000..self.longest));
         let scripted = self.script(card);
-        if let Some((target, fault)) = scripted.clone() {
+        if let Some((target, fault)) = scripted {
             world.emulator.script(target, fault, Times::Always);
         }
         match card {
@@ -121,7 +124,12 @@ impl Schedule {
             Card::UnreadPipe => self.process.stop_reading(),
             _ => {}
         }
-        self.watch(world, length, scripted.map(|(target, _)| target)).await;
+        let most = match card {
+            Card::VaultFails | Card::VaultHangs | Card::VaultResets | Card::RestartInOutage => MOST_PROBES,
+            Card::VaultThrottles => MOST_AFTER_A_PAUSE,
+            _ => MOST_TRIES,
+        };
+        self.watch(world, length, most, Some(card)).await;
         world.emulator.clear_faults();
         self.process.read_on();
         Ok(())
@@ -148,8 +156,8 @@ impl Schedule {
         }
     }
 
-    /// Judges each second of the time that passes.
-    async fn watch(&mut self, world: &World, length: Duration, failing: Option<Target>) {
+    /// Judges each second of the time that passes; `most` tries of the vault are for one that has had time to be noticed.
+    async fn watch(&mut self, world: &World, length: Duration, most: u64, card: Option<Card>) {
         let begun = Instant::now();
         let end = begun + length;
         let mut seconds = interval(Duration::from_secs(1));
@@ -164,10 +172,12 @@ impl Schedule {
             let tries = gets - before;
             before = gets;
             self.most_tries = self.most_tries.max(tries);
-            let is_left_alone = failing == Some(Target::Vault) && begun.elapsed() > PATIENCE;
-            let most = if is_left_alone { MOST_PROBES } else { MOST_TRIES };
+            let most = if begun.elapsed() > PATIENCE { most } else { MOST_TRIES };
             if tries > most {
-                world.violation(format!("{tries} tries of the vault in a second, at most {most}"));
+                let elapsed = begun.elapsed();
+                world.violation(format!(
+                    "{tries} tries in a second, at most {most}: {card:?}, {elapsed:.1?}"
+                ));
             }
             self.process.must_be_flat(world);
         }

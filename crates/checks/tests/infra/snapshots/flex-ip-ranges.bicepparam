@@ -1,0 +1,8 @@
+using '../../../../../infra/main.bicep'
+
+param environmentName = 'dev'
+param location = 'westeurope'
+param allowedSecrets = 'maps-key,search-key'
+param allowedOrigins = 'https://app.contoso.com,https://admin.contoso.com'
+param vnetEnabled = true
+param vaultAllowedIpRanges = '203.0.113.0/24, 198.51.100.7'

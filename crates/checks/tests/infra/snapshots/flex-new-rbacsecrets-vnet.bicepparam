@@ -1,0 +1,9 @@
+using '../../../../../infra/main.bicep'
+
+param environmentName = 'dev'
+param location = 'westeurope'
+param allowedSecrets = 'maps-key,search-key'
+param allowedOrigins = 'https://app.contoso.com,https://admin.contoso.com'
+param keyVaultAccessModel = 'rbac'
+param rbacScope = 'secrets'
+param vnetEnabled = true

@@ -1,0 +1,7 @@
+using '../../../../../infra/main.bicep'
+
+param environmentName = 'dev'
+param location = 'westeurope'
+param allowedSecrets = 'maps-key,search-key'
+param allowedOrigins = 'https://app.contoso.com,https://admin.contoso.com'
+param purgeProtection = false

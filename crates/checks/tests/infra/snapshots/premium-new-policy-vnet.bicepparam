@@ -1,0 +1,8 @@
+using '../../../../../infra/main.bicep'
+
+param environmentName = 'dev'
+param location = 'westeurope'
+param allowedSecrets = 'maps-key,search-key'
+param allowedOrigins = 'https://*.contoso.com'
+param hostingPlan = 'premium'
+param vnetEnabled = true

@@ -1,0 +1,100 @@
+// The three engines: which programs drive them, and what a session needs to be asked for.
+
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const TOOLS = fileURLToPath(new URL("../../../target/tools/bin", import.meta.url));
+const LOOPBACK = ["localhost", "127.0.0.1"];
+
+/** The first of these programs that can be run: a name is looked up on PATH and where `run` installs, a path is not. */
+function find(...names) {
+  const folders = [...(process.env.PATH ?? "").split(delimiter), TOOLS];
+  const places = names.flatMap((name) => (name.includes("/") ? name : folders.map((folder) => join(folder, name))));
+  return places.find((place) => {
+    try {
+      accessSync(place, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** No traffic of the browser's own: it talks to this machine and to nobody else. */
+const CHROMIUM_FLAGS = [
+  "--headless=new",
+  // Its sandbox needs a user that is not root, and user namespaces. Every page here is ours.
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const FIREFOX_PREFS = {
+  "app.normandy.enabled": false,
+  "devtools.jsonview.enabled": false,
+  "network.captive-portal-service.enabled": false,
+  "network.connectivity-service.enabled": false,
+  "services.settings.server": "data:,#remote-settings-dummy/v1",
+};
+
+// Debian's and Ubuntu's places; 4.1 and 6.0 are the same engine for two versions of GTK.
+const MINI_BROWSERS = ["x86_64", "aarch64"].flatMap((machine) =>
+  ["4.1", "6.0", "4.0"].map((api) => `/usr/lib/${machine}-linux-gnu/webkit2gtk-${api}/MiniBrowser`),
+);
+
+/**
+ * For each engine: its browser and driver (`undefined` where not installed), the driver's arguments for a port, and the
+ * capabilities of a session. `proxy` is the address of a proxy for all but loopback names.
+ */
+export const ENGINES = {
+  chromium: {
+    browser: find("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    driver: find("chromedriver"),
+    args: (port) => [`--port=${port}`, "--log-level=SEVERE"],
+    capabilities: (binary, { args = [], proxy }) => ({
+      "goog:chromeOptions": { binary, args: [...CHROMIUM_FLAGS, ...args] },
+      "goog:loggingPrefs": { browser: "ALL" },
+      ...(proxy && { proxy: { proxyType: "manual", httpProxy: proxy, sslProxy: proxy } }),
+    }),
+  },
+  firefox: {
+    browser: find("firefox-esr", "firefox"),
+    driver: find("geckodriver"),
+    // System access is what reads the browser's own console, where refused requests are explained.
+    args: (port) => ["--port", String(port), "--websocket-port", "0", "--log", "fatal", "--allow-system-access"],
+    capabilities: (binary, { prefs = {}, proxy }) => ({
+      "moz:firefoxOptions": { binary, args: ["-headless"], prefs: { ...FIREFOX_PREFS, ...prefs } },
+      ...(proxy && { proxy: { proxyType: "manual", httpProxy: proxy, sslProxy: proxy, noProxy: LOOPBACK } }),
+    }),
+  },
+  webkit: {
+    browser: find(...MINI_BROWSERS),
+    driver: find("WebKitWebDriver"),
+    args: (port) => ["-p", String(port)],
+    capabilities: (binary, { args = [], proxy }) => ({
+      "webkitgtk:browserOptions": {
+        binary,
+        // The driver would speak TLS to a proxy for TLS, so the proxy is an option of the browser's own.
+        args: [
+          "--automation",
+          ...(proxy ? [`--proxy=http://${proxy}`, ...LOOPBACK.map((host) => `--ignore-host=${host}`)] : []),
+          ...args,
+        ],
+      },
+    }),
+  },
+};
+
+/** The engine that the tests of this process run on. */
+export const ENGINE = process.env.ENGINE ?? "chromium";
+
+/** What an engine is missing, or `undefined`. */
+export function missing(engine) {
+  const { browser, driver } = ENGINES[engine];
+  return [!browser && "its browser", !driver && "its driver"].filter(Boolean).join(" and ") || undefined;
+}
