@@ -8,7 +8,7 @@ use testkit::functions_host::{self, App, PlatformCors};
 use crate::support::handler::{Environment, ROOT, ReservedPort};
 use crate::support::host::{FunctionsHost, KEY, Mode};
 use crate::support::smoke::{
-    ALLOWED, ANSWERS, APP, CREDENTIALS, HTTP, NO_TOKEN, Proxy, REFUSED, STRANGER, STRANGER_ORIGIN, Server, Smoke,
+    ALLOWED, ANSWERS, APP, CREDENTIALS, HTTP, NO_TOKEN, NULL, Proxy, REFUSED, STRANGER, STRANGER_ORIGIN, Server, Smoke,
     UNKNOWN, WITHOUT_HTTPS, WITHOUT_KEY, WITHOUT_TOKEN, error, replace, set, vault,
 };
 use crate::support::{ORIGIN, Rig, SECRET, entra};
@@ -49,9 +49,10 @@ async fn a_deployment_passes_with_key_and_token_whoever_answers_the_preflight() 
         let tls = emulator.tls_front(host.port()).await.unwrap();
         let token = emulator.mint(&emulator.user_claims(entra::AUDIENCE, entra::SCOPE));
         let redirect = Server::alone(|request, response| {
-            let has_credentials = ["x-functions-key", "authorization"].map(|name| request.headers.contains_key(name));
-            assert_eq!(has_credentials, [false; 2], "a credential travels in the open");
-            replace(response, 301, "");
+            // A credential must not travel in the open: then there is no redirect, and the check fails.
+            let is_sent = |name: &str| request.headers.contains_key(name);
+            let has_credential = is_sent("x-functions-key") || is_sent("authorization");
+            replace(response, if has_credential { 200 } else { 301 }, "");
             set(response, "location", "https://contoso-keys.azurewebsites.net/");
         })
         .await;
@@ -104,39 +105,18 @@ async fn http_that_is_served_fails() {
 async fn each_list_of_the_platform_that_differs_fails_with_the_command() {
     let settings = [("ALLOW_CREDENTIALS", "true")];
     let rig = Rig::with(&settings).await;
-    let (add, remove) = ("az functionapp cors add", "az functionapp cors remove");
+    let add = format!("az functionapp cors add {APP} --allowed-origins {ORIGIN}");
+    let remove = |origin| format!("az functionapp cors remove {APP} --allowed-origins {origin}");
+    let enable = format!("az functionapp cors credentials {APP} --enable true");
     for (list, credentials, check, words) in [
-        (
-            &[][..],
-            true,
-            ALLOWED,
-            format!("{add} {APP} --allowed-origins {ORIGIN}"),
-        ),
-        (
-            &["https://other.contoso.com"],
-            true,
-            ALLOWED,
-            format!("{add} {APP} --allowed-origins {ORIGIN}"),
-        ),
-        (
-            &[ORIGIN, STRANGER_ORIGIN],
-            true,
-            REFUSED,
-            format!("{remove} {APP} --allowed-origins {STRANGER_ORIGIN}"),
-        ),
-        (
-            &[ORIGIN, STRANGER_ORIGIN],
-            true,
-            STRANGER,
-            format!("{remove} {APP} --allowed-origins {STRANGER_ORIGIN}"),
-        ),
-        (&["*"], false, REFUSED, format!("{remove} {APP} --allowed-origins ")),
-        (
-            &[ORIGIN],
-            false,
-            CREDENTIALS,
-            format!("az functionapp cors credentials {APP} --enable true"),
-        ),
+        (&[][..], true, ALLOWED, add.clone()),
+        (&["https://other.contoso.com"], true, ALLOWED, add),
+        (&[ORIGIN, STRANGER_ORIGIN], true, REFUSED, remove(STRANGER_ORIGIN)),
+        (&[ORIGIN, STRANGER_ORIGIN], true, STRANGER, remove(STRANGER_ORIGIN)),
+        (&["*"], false, REFUSED, remove("'*'")),
+        (&["*"], false, NULL, remove("'*'")),
+        (&["*"], true, ANSWERS, format!("az functionapp cors show {APP}")),
+        (&[ORIGIN], false, CREDENTIALS, enable),
     ] {
         let cors = PlatformCors {
             origins: list.iter().map(|&origin| origin.to_owned()).collect(),
@@ -152,12 +132,6 @@ async fn each_list_of_the_platform_that_differs_fails_with_the_command() {
         let report = proxy.smoke(rig.emulator.ca_file()).key(KEY).run().await;
 
         report.must_fail(&format!("{list:?}"), check, &[&words]);
-        assert!(
-            report
-                .stdout
-                .contains("ok       preflights are answered by the platform"),
-            "{list:?}"
-        );
     }
 }
 

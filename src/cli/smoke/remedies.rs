@@ -113,7 +113,7 @@ impl<'a> Remedies<'a> {
                 self.app.name
             ),
             429 => "the host has too many requests: run this again in a minute".to_owned(),
-            500 => not_running(),
+            500 => self.not_running(),
             502..=504 => format!(
                 "the app starts, or is stopped: run this again in a minute; if it lasts\n{}\n{}",
                 self.app.show_state(),
@@ -313,18 +313,19 @@ impl<'a> Remedies<'a> {
         )
     }
 
+    fn not_running(&self) -> String {
+        format!(
+            "the handler does not run, and its log says why: a faulty setting ends it with exit code 78, and each fault \
+             is named\n{LOG}\n\
+             Without a line in the log: the package has no executable file `handler` at its root, the file needs a newer \
+             glibc than the platform has, or `*` is in the platform's CORS list together with credentials\n{}",
+            self.app.show_origins()
+        )
+    }
+
     fn secret(&self) -> &str {
         self.options.secret.as_ref().map_or("SECRET", |name| name.as_str())
     }
-}
-
-fn not_running() -> String {
-    format!(
-        "the handler does not run, and its log says why: a faulty setting ends it with exit code 78, and each fault is \
-         named\n{LOG}\n\
-         Without a line in the log: the package has no executable file `handler` at its root, the file needs a newer \
-         glibc than the platform has, or `*` is in the platform's CORS list together with credentials"
-    )
 }
 
 /// What `az` calls the app at a host of the platform's own: the first label, without the random end that names with a
