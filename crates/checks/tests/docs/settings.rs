@@ -19,10 +19,11 @@ fn row(setting: &Setting) -> [String; 3] {
         meaning.insert_str(0, &format!("{least} to {most}: "));
     }
     if let Empty::Means(what) = setting.empty {
-        meaning.push_str(&format!("; empty: {what}"));
+        meaning += "; empty: ";
+        meaning += what;
     }
     if let (Kind::Choice(words), Fallback::Value(_)) = (setting.kind, setting.default) {
-        meaning.push_str(&format!("; `{}`", words.join("` or `")));
+        meaning = format!("{meaning}; `{}`", words.join("` or `"));
     }
     [format!("`{}`", setting.name), default, meaning]
 }
