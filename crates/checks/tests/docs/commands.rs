@@ -7,9 +7,29 @@ use crate::PENDING;
 use crate::page::{pages, root};
 
 /// Programs that are not ours.
-const PROGRAMS: [&str; 20] = [
-    "apt-get", "az", "azd", "cat", "cd", "cp", "curl", "do", "done", "dotnet", "eval", "export", "for", "func", "git",
-    "node", "printf", "rm", "sudo", "unzip",
+const PROGRAMS: [&str; 22] = [
+    "apt-get",
+    "az",
+    "azd",
+    "cat",
+    "cd",
+    "cp",
+    "curl",
+    "do",
+    "done",
+    "dotnet",
+    "eval",
+    "export",
+    "for",
+    "func",
+    "gh",
+    "git",
+    "node",
+    "printf",
+    "rm",
+    "sha256sum",
+    "sudo",
+    "unzip",
 ];
 
 /// What `handler --help` says of the command line.
@@ -27,8 +47,12 @@ fn commands(line: &str) -> Vec<Vec<String>> {
             _ => commands.last_mut().unwrap().push(word),
         }
     }
-    let bare = commands.into_iter().map(|words| words.into_iter().skip_while(|word| is_assignment(word)));
-    bare.map(Iterator::collect).filter(|words: &Vec<_>| !words.is_empty()).collect()
+    let bare = commands
+        .into_iter()
+        .map(|words| words.into_iter().skip_while(|word| is_assignment(word)));
+    bare.map(Iterator::collect)
+        .filter(|words: &Vec<_>| !words.is_empty())
+        .collect()
 }
 
 /// The words of a line; a quoted text is part of its word.
@@ -156,7 +180,11 @@ fn azd(arguments: &[String]) -> Option<String> {
         pairs
     };
     let unknown = names.iter().map(|word| word.split('=').next().unwrap_or_default());
-    let is_read = |name: &str| ["}", "="].iter().any(|end| parameters.contains(&format!("${{{name}{end}")));
+    let is_read = |name: &str| {
+        ["}", "="]
+            .iter()
+            .any(|end| parameters.contains(&format!("${{{name}{end}")))
+    };
     let mut unknown = unknown.filter(|name| !is_read(name));
     unknown
         .next()
