@@ -250,7 +250,7 @@ pub(super) const LOG_FORMAT: Setting = Setting {
     default: Fallback::Value("text"),
     kind: Kind::Choice(&["text", "json"]),
     empty: Empty::Fault,
-    meaning: "how a log line looks",
+    meaning: "how a log line looks; `text` or `json`",
 };
 pub(super) const RUST_LOG: Setting = Setting::text(
     "RUST_LOG",

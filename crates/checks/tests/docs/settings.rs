@@ -21,9 +21,6 @@ fn row(setting: &Setting) -> [String; 3] {
     if let Empty::Means(what) = setting.empty {
         meaning.push_str(&format!("; empty: {what}"));
     }
-    if let (Kind::Choice(words), Fallback::Value(_)) = (setting.kind, setting.default) {
-        meaning.push_str(&format!("; `{}`", words.join("` or `")));
-    }
     [format!("`{}`", setting.name), default, meaning]
 }
 
