@@ -22,9 +22,6 @@ fn row(setting: &Setting) -> [String; 3] {
         meaning += "; empty: ";
         meaning += what;
     }
-    if let (Kind::Choice(words), Fallback::Value(_)) = (setting.kind, setting.default) {
-        meaning = format!("{meaning}; `{}`", words.join("` or `"));
-    }
     [format!("`{}`", setting.name), default, meaning]
 }
 
