@@ -1,12 +1,7 @@
 //! The documents: every link, anchor, path and command in them is there, the README is short and has every setting, and
 //! every example of settings is a valid configuration.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a broken expectation ends a test"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a broken expectation ends a test")]
 
 mod commands;
 mod links;
