@@ -157,19 +157,16 @@ fn read_rule(
     callers: Callers,
 ) -> (Rule, Option<(SecretName, Give)>) {
     let value = |reader: &mut Reader<'_>, name| part(reader, parts, name);
-    let secrets = match value(reader, "SECRETS") {
-        Some((variable, list)) => secrets::read_entries(reader, variable, list).map(secrets::Entries::into_list),
-        None => {
-            if !parts.contains_key("SECRETS") {
-                let variable = format!("{PREFIX}{name}__SECRETS");
-                reader.fault(
-                    &variable,
-                    "it is required: the secrets that the rule is about, for example maps-key",
-                );
-            }
-            None
-        }
-    };
+    let secrets = value(reader, "SECRETS")
+        .and_then(|(variable, list)| secrets::read_entries(reader, variable, list))
+        .map(secrets::Entries::into_list);
+    if !parts.contains_key("SECRETS") {
+        let variable = format!("{PREFIX}{name}__SECRETS");
+        reader.fault(
+            &variable,
+            "it is required: the secrets that the rule is about, for example maps-key",
+        );
+    }
     let origins = value(reader, "ORIGINS").map(|(variable, list)| read_origins(reader, variable, list));
     let scopes = value(reader, "SCOPES").map(|(variable, list)| entra::read_scopes(reader, variable, list));
     let roles = value(reader, "ROLES").map(|(variable, list)| entra::read_words(reader, variable, list));
