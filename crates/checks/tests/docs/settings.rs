@@ -19,7 +19,8 @@ fn row(setting: &Setting) -> [String; 3] {
         meaning.insert_str(0, &format!("{least} to {most}: "));
     }
     if let Empty::Means(what) = setting.empty {
-        meaning.push_str(&format!("; empty: {what}"));
+        meaning += "; empty: ";
+        meaning += what;
     }
     [format!("`{}`", setting.name), default, meaning]
 }
