@@ -95,17 +95,6 @@ fn decisions_are_numbered_without_gaps() {
 }
 
 #[test]
-fn the_lines_to_copy_are_the_ones_that_the_page_runs() {
-    let lines = fs::read_to_string(root().join("examples/spa/secret.js")).unwrap();
-    for page in pages() {
-        for block in page.blocks().filter(|block| block.language == "js") {
-            let is_a_copy = block.text.contains("export async function readSecret");
-            assert!(!is_a_copy || block.text == lines, "{}", page.name);
-        }
-    }
-}
-
-#[test]
 fn the_dark_pictures_are_the_light_ones_in_other_colours() {
     let colour = regex::Regex::new("#[0-9a-f]{6}").unwrap();
     for name in ["demo", "request"] {
