@@ -38,9 +38,84 @@ impl App {
         self.line("cors credentials", &["--enable".to_owned(), enable.to_string()])
     }
 
+    /// Shows the platform's CORS list.
+    pub fn show_origins(&self) -> String {
+        self.line("cors show", &[])
+    }
+
+    /// Shows a setting's value.
+    pub fn show_setting(&self, name: &str) -> String {
+        let query = format!("[?name=='{name}'].value");
+        self.line(
+            "config appsettings list",
+            &words(&["--query", &query, "--output", "tsv"]),
+        )
+    }
+
+    /// Shows every setting.
+    pub fn show_settings(&self) -> String {
+        self.line("config appsettings list", &words(&["--output", "table"]))
+    }
+
+    /// Changes a setting.
+    pub fn set_setting(&self, name: &str, value: &str) -> String {
+        let pair = format!("{name}={value}");
+        self.line("config appsettings set", &words(&["--settings", &pair]))
+    }
+
+    /// Removes a setting, so that its default holds.
+    pub fn delete_setting(&self, name: &str) -> String {
+        self.line("config appsettings delete", &words(&["--setting-names", name]))
+    }
+
+    /// Makes the platform redirect http to https.
+    pub fn require_https(&self) -> String {
+        self.line("update", &words(&["--set", "httpsOnly=true"]))
+    }
+
+    /// Prints the default key of a function.
+    pub fn show_key(&self, function: &str) -> String {
+        let arguments = ["--function-name", function, "--query", "default", "--output", "tsv"];
+        self.line("function keys list", &words(&arguments))
+    }
+
+    /// Lists the functions that are deployed.
+    pub fn list_functions(&self) -> String {
+        self.line("function list", &words(&["--output", "table"]))
+    }
+
+    /// Shows whether the app runs, and its address.
+    pub fn show_state(&self) -> String {
+        self.line("show", &words(&["--query", "[state, defaultHostName]"]))
+    }
+
+    /// Starts an app that is stopped.
+    pub fn start(&self) -> String {
+        self.line("start", &[])
+    }
+
+    /// Shows who may reach the app.
+    pub fn show_access_restrictions(&self) -> String {
+        self.line("config access-restriction show", &[])
+    }
+
+    /// Shows the app's own managed identity.
+    pub fn show_identity(&self) -> String {
+        self.line("identity show", &[])
+    }
+
+    /// Turns the platform's built-in authentication off.
+    pub fn disable_authentication(&self) -> String {
+        self.command("az webapp", "auth update", &words(&["--enabled", "false"]))
+    }
+
     fn line(&self, command: &str, arguments: &[String]) -> String {
+        self.command("az functionapp", command, arguments)
+    }
+
+    fn command(&self, group: &str, command: &str, arguments: &[String]) -> String {
         let mut line = format!(
-            "az functionapp {command} --name {} --resource-group {}",
+            "{group} {command} --name {} --resource-group {}",
             quoted(&self.name),
             quoted(&self.group)
         );
@@ -58,16 +133,23 @@ fn with_option(option: &str, values: &[String]) -> Vec<String> {
         .collect()
 }
 
+fn words(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(|&argument| argument.to_owned()).collect()
+}
+
 /// `text` as one word of a POSIX shell. Characters that would not show, or that are not ASCII, are escaped: the text may
 /// come from the platform's own list.
 fn quoted(text: &str) -> String {
     let is_plain = text
         .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'/' | b'.' | b'-' | b'_'));
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'/' | b'.' | b'-' | b'_' | b'='));
     if is_plain && !text.is_empty() {
         text.to_owned()
     } else {
         let visible: String = text.chars().flat_map(visible).collect();
+        if visible.contains('\'') && !visible.contains(['"', '$', '`', '\\', '!']) {
+            return format!("\"{visible}\"");
+        }
         format!("'{}'", visible.replace('\'', "'\\''"))
     }
 }
@@ -99,5 +181,14 @@ mod tests {
             "az functionapp cors remove --name web --resource-group GROUP --allowed-origins 'it'\\''s\\n\\' ''"
         );
         assert!(app.set_credentials(false).ends_with("--enable false"));
+        assert!(
+            app.set_setting("A", "x,https://*.a.com")
+                .ends_with("--settings 'A=x,https://*.a.com'")
+        );
+        // Readable where a shell expands nothing between double quotes.
+        assert!(
+            app.show_setting("A")
+                .ends_with("--query \"[?name=='A'].value\" --output tsv")
+        );
     }
 }

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use keyvault_cors::config::{Fallback, RULE_PARTS, SETTINGS};
 use lexopt::{Arg, Error, Parser, ValueExt};
 
+use super::smoke;
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -15,6 +17,8 @@ pub(crate) enum Command {
     },
     /// Validate and explain the configuration.
     Check(Check),
+    /// Ask a deployed app.
+    Smoke(smoke::Arguments),
     /// Print [`usage`].
     Help,
     /// Print the version.
@@ -46,6 +50,7 @@ impl Command {
                 Arg::Long("help") | Arg::Short('h') => return end(&mut parser, Self::Help),
                 Arg::Long("version") | Arg::Short('V') => return end(&mut parser, Self::Version),
                 Arg::Value(command) if command == "check" => return parse_check(&mut parser, settings),
+                Arg::Value(command) if command == "smoke" && settings.is_none() => return parse_smoke(&mut parser),
                 other => return Err(other.unexpected()),
             }
         }
@@ -68,6 +73,40 @@ fn parse_check(parser: &mut Parser, settings: Option<OsString>) -> Result<Comman
         }
     }
     Ok(Command::Check(check))
+}
+
+fn parse_smoke(parser: &mut Parser) -> Result<Command, Error> {
+    let (mut url, mut origin, mut refused_origin, mut secret) = (None, None, None, None);
+    let (mut key, mut token) = (None, None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("origin") => once(&mut origin, parser.value()?.string()?, "--origin")?,
+            Arg::Long("refused-origin") => once(&mut refused_origin, parser.value()?.string()?, "--refused-origin")?,
+            Arg::Long("secret") => once(&mut secret, parser.value()?.string()?, "--secret")?,
+            Arg::Long("key") => once(&mut key, credential(parser)?, "--key")?,
+            Arg::Long("token") => once(&mut token, credential(parser)?, "--token")?,
+            Arg::Long("help") | Arg::Short('h') => return end(parser, Command::Help),
+            Arg::Value(value) if url.is_none() => url = Some(value.string()?),
+            // Not repeated: it may be a key that lacks its option.
+            Arg::Value(_) => return Err("smoke asks one URL".into()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Smoke(smoke::Arguments {
+        url: url.ok_or("smoke needs the app's URL")?,
+        origin: origin.ok_or("smoke needs --origin")?,
+        refused_origin,
+        secret,
+        key,
+        token,
+    }))
+}
+
+/// The value of an option. What is not Unicode keeps a replacement character, which no credential has, so that no error
+/// repeats it.
+fn credential(parser: &mut Parser) -> Result<smoke::Credential, Error> {
+    let value = parser.value()?;
+    Ok(smoke::Credential::new(value.to_string_lossy().into_owned()))
 }
 
 /// `command`, when nothing follows it.
@@ -97,6 +136,15 @@ Usage:
       --settings FILE        also read `Values` of a local.settings.json; the environment wins
       --origin ORIGIN        may a page at ORIGIN read answers?
       --secret NAME          may the secret NAME be served, and by which rule?
+  handler smoke URL --origin ORIGIN [options]
+                             ask the deployed app at URL what a browser would, and say for each failure
+                             what to change
+      --origin ORIGIN        an origin that the app allows
+      --refused-origin ORIGIN
+                             one that it refuses (https://not-allowed.invalid)
+      --secret NAME          a secret that it serves
+      --key KEY              a function key, better given as SMOKE_KEY: others see command lines
+      --token TOKEN          an Entra access token, better given as SMOKE_TOKEN
   handler --help             this text
   handler --version          the version
 
@@ -119,7 +167,7 @@ Settings are environment variables, with their defaults:
         "
 Exit codes: 0 done, or stopped by SIGTERM or SIGINT without the Functions host; 143 and 130 stopped
 by one of them under it; 77 `check` was asked about an origin or a secret that is refused;
-78 the configuration is faulty; 1 anything else.
+78 the configuration is faulty; 1 a check of `smoke` failed, or anything else.
 ",
     );
     text
@@ -163,6 +211,39 @@ mod tests {
             "--settings local.settings.json check --origin https://contoso.com --secret maps-key",
         ] {
             assert_eq!(parse(line), all(), "{line}");
+        }
+    }
+
+    #[test]
+    fn smoke_is_read_and_an_argument_that_may_be_a_key_is_not_repeated() {
+        let credential = |text: &str| Some(smoke::Credential::new(text.to_owned()));
+        let all = smoke::Arguments {
+            url: "https://a".to_owned(),
+            origin: "https://b".to_owned(),
+            refused_origin: Some("https://c".to_owned()),
+            secret: Some("d".to_owned()),
+            key: credential("e"),
+            token: credential("f"),
+        };
+        let line = "smoke https://a --origin https://b --refused-origin https://c --secret d --key e --token f";
+        assert_eq!(parse(line), Some(Command::Smoke(all)));
+        let few = smoke::Arguments {
+            url: "https://a".to_owned(),
+            origin: "https://b".to_owned(),
+            ..smoke::Arguments::default()
+        };
+        assert_eq!(parse("smoke --origin=https://b https://a"), Some(Command::Smoke(few)));
+        assert_eq!(parse("smoke --help"), Some(Command::Help));
+        for line in [
+            "smoke",
+            "smoke https://a",
+            "smoke --origin https://b",
+            "smoke https://a --origin https://b k3y",
+            "smoke https://a --origin https://b --key k3y --key k3y",
+            "--settings a smoke https://a --origin https://b",
+        ] {
+            let error = Command::parse(line.split(' ').map(OsString::from)).unwrap_err();
+            assert!(!error.to_string().contains("k3y"), "{error}");
         }
     }
 

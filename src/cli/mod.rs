@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 mod page;
 mod settings;
+mod smoke;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use keyvault_cors::log;
 
 use self::arguments::Command;
 use self::settings::Settings;
+use self::smoke::Credential;
 use crate::app;
 
 /// An origin or a secret that was asked about is refused (`EX_NOPERM` of sysexits.h).
@@ -28,6 +30,7 @@ pub(crate) fn run() -> ExitCode {
     match Command::parse(std::env::args_os().skip(1)) {
         Ok(Command::Serve { settings }) => serve(settings.as_ref()),
         Ok(Command::Check(question)) => check(&question),
+        Ok(Command::Smoke(arguments)) => smoke(arguments),
         Ok(Command::Help) => say(io::stdout(), &arguments::usage()),
         Ok(Command::Version) => say(io::stdout(), concat!("handler ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {
@@ -67,6 +70,25 @@ fn check(question: &arguments::Check) -> ExitCode {
         ExitCode::from(EXIT_REFUSED)
     } else {
         said
+    }
+}
+
+fn smoke(mut arguments: smoke::Arguments) -> ExitCode {
+    let mut environment = environment();
+    let mut from_environment = |name| environment.remove(name).filter(|text| !text.is_empty());
+    arguments.key = arguments
+        .key
+        .or_else(|| from_environment("SMOKE_KEY").map(Credential::new));
+    arguments.token = arguments
+        .token
+        .or_else(|| from_environment("SMOKE_TOKEN").map(Credential::new));
+    match smoke::run(arguments) {
+        Ok(report) if say(io::stdout(), &report.text) == ExitCode::SUCCESS && !report.has_failed => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            say(io::stderr(), &format!("handler smoke: {error}\n"));
+            ExitCode::FAILURE
+        }
     }
 }
 

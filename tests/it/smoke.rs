@@ -1,143 +1,257 @@
-//! `scripts/smoke` on what is right, and how it is called: what is right passes, and nothing private is said.
+//! `handler smoke`: what is right passes; what is set or deployed wrongly fails, with what to change; nothing private is
+//! said.
 
-use http::StatusCode;
-use http::header::HeaderValue;
+use std::path::Path;
 
-use crate::support::handler::{Environment, ReservedPort};
+use testkit::functions_host::{self, App, PlatformCors};
+
+use crate::support::handler::{Environment, ROOT, ReservedPort};
 use crate::support::host::{FunctionsHost, KEY, Mode};
 use crate::support::smoke::{
-    HANDLER, NO_HTTP, NO_KEY, NO_TOKEN, PLATFORM, Server, Smoke, UNKNOWN, deploy, deployed, set, vault,
+    ALLOWED, ANSWERS, APP, CREDENTIALS, HTTP, NO_TOKEN, Proxy, REFUSED, STRANGER, STRANGER_ORIGIN, Server, Smoke,
+    UNKNOWN, WITHOUT_HTTPS, WITHOUT_KEY, WITHOUT_TOKEN, error, replace, set, vault,
 };
-use crate::support::{ORIGIN, Rig, SECRET, VALUE, entra};
-
-const MODES: [Mode; 2] = [Mode::Forwarding, Mode::Proxying];
-const LISTS: [(Option<&[&str]>, &str); 2] = [(None, HANDLER), (Some(&[ORIGIN]), PLATFORM)];
+use crate::support::{ORIGIN, Rig, SECRET, entra};
 
 #[tokio::test]
 async fn a_handler_alone_passes() {
-    let rig = Rig::start().await;
+    let rig = Rig::with(&[("REQUIRE_ORIGIN", "false"), ("ALLOW_CREDENTIALS", "true")]).await;
     let port = rig.handler.port();
+    let ca_file = rig.emulator.ca_file();
 
-    let report = Smoke::of(port).secret(SECRET).run().await;
-    report.must_pass("alone", HANDLER, &[NO_KEY, NO_TOKEN, NO_HTTP]);
-    let report = Smoke::of(port).run().await;
-    report.must_pass("no secret", HANDLER, &["reading a secret", NO_KEY, NO_TOKEN, NO_HTTP]);
-    for url in ["/", "/api", "/api/"].map(|end| format!("http://localhost:{port}{end}")) {
-        let report = Smoke::with(&[&url, ORIGIN, "MAPS-Key"]).run().await;
-        report.must_pass(&url, HANDLER, &[NO_KEY, NO_TOKEN, "http://localhost serves nothing"]);
+    let smoke = |end| Smoke::of(ca_file, &format!("http://localhost:{port}{end}"));
+    let report = smoke("/api").option("--secret", "MAPS-Key").run().await;
+    report.must_pass("with a secret", &[WITHOUT_KEY, WITHOUT_TOKEN, WITHOUT_HTTPS]);
+    for words in ["answered by the handler", "REQUIRE_ORIGIN is false"] {
+        assert!(report.stdout.contains(words), "{words}: {}", report.stdout);
     }
+    let report = smoke("/")
+        .option("--refused-origin", "https://other.contoso.com")
+        .run()
+        .await;
+    let not_run = ["a secret is served", WITHOUT_KEY, WITHOUT_TOKEN, WITHOUT_HTTPS];
+    report.must_pass("without a secret", &not_run);
+    assert!(
+        report
+            .stdout
+            .contains("ok       a GET from https://other.contoso.com is refused")
+    );
 }
 
 #[tokio::test]
-async fn without_the_need_for_an_origin_it_says_so() {
-    let rig = Rig::with(&[("REQUIRE_ORIGIN", "false")]).await;
+async fn a_deployment_passes_with_key_and_token_whoever_answers_the_preflight() {
+    for (mode, list, who) in [
+        (Mode::Forwarding, None, "answered by the handler"),
+        (Mode::Proxying, Some(&[ORIGIN][..]), "answered by the platform"),
+    ] {
+        let emulator = vault().await;
+        let host = FunctionsHost::start(mode, entra::environment(&emulator), list).await;
+        let tls = emulator.tls_front(host.port()).await.unwrap();
+        let token = emulator.mint(&emulator.user_claims(entra::AUDIENCE, entra::SCOPE));
+        let redirect = Server::alone(|request, response| {
+            let has_credentials = ["x-functions-key", "authorization"].map(|name| request.headers.contains_key(name));
+            assert_eq!(has_credentials, [false; 2], "a credential travels in the open");
+            replace(response, 301, "");
+            set(response, "location", "https://contoso-keys.azurewebsites.net/");
+        })
+        .await;
+        let proxy = Proxy::start(tls.port(), redirect.port()).await;
+        let smoke = proxy.smoke(emulator.ca_file()).option("--secret", SECRET);
 
-    let report = Smoke::of(rig.handler.port()).secret(SECRET).run().await;
+        let report = smoke.clone().key(KEY).token(&token).run().await;
+        report.must_pass(who, &[]);
+        assert!(report.stdout.contains(who), "{}", report.stdout);
 
-    report.must_pass("REQUIRE_ORIGIN", HANDLER, &[NO_KEY, NO_TOKEN, NO_HTTP]);
-    assert!(report.stdout.contains("REQUIRE_ORIGIN is off"), "{}", report.stdout);
-}
+        // A key on the command line is as good as one in the environment, and wins.
+        let smoke = smoke.token(&token);
+        let report = smoke.clone().key("no-such-key").option("--key", KEY).run().await;
+        report.must_pass(who, &[]);
 
-#[tokio::test]
-async fn a_deployment_passes_whoever_answers_the_preflight() {
-    for mode in MODES {
-        for (list, preflight) in LISTS {
-            let emulator = vault().await;
-            let host = FunctionsHost::start(mode, Environment::of(&emulator), list).await;
-
-            let smoke = Smoke::of(host.port()).secret(SECRET);
-
-            let label = format!("{mode:?} {list:?}");
-            let report = smoke.clone().key(KEY).run().await;
-            report.must_pass(&label, preflight, &[NO_TOKEN, NO_HTTP]);
-            for (smoke, says) in [
-                (smoke.clone(), "the host wants a key"),
-                (smoke.key("wrong"), "is no key of this function"),
-            ] {
-                let report = smoke.run().await;
-                let command =
-                    "az functionapp function keys list --name APP --resource-group GROUP --function-name GetSecret";
-                report.must_fail(
-                    &label,
-                    UNKNOWN,
-                    &["came:     401", says, "export FUNCTION_KEY=", command],
-                );
-                assert_eq!(
-                    (report.failures().len(), report.preflight()),
-                    (1, preflight),
-                    "{}",
-                    report.stdout
-                );
-            }
+        let command = format!("export SMOKE_KEY=\"$(az functionapp function keys list {APP} --function-name GetSecret");
+        for (smoke, why) in [
+            (smoke.clone(), "the host requires a function key"),
+            (smoke.key("no-such-key"), "the key is none of GetSecret's"),
+        ] {
+            let report = smoke.run().await;
+            report.must_fail(who, UNKNOWN, &["came:     401", why, &command]);
         }
     }
 }
 
 #[tokio::test]
-async fn a_deployment_behind_https_is_held_to_redirect_and_to_keep_the_key_off_command_lines() {
-    let (_emulator, host) = deploy(None).await;
-    let redirect = Server::alone(|_, headers, response| {
-        assert!(!headers.contains_key("x-functions-key"), "a key travels in the open");
-        *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
-        set(response, "location", "https://contoso-keys.azurewebsites.net/");
-    })
-    .await;
-    let nothing = ReservedPort::new();
-
-    for http in [redirect.port, nothing.number()] {
-        let (curl, smoke) = deployed(host.port(), http);
-        let report = smoke.secret(SECRET).key(KEY).run().await;
-        report.must_pass("https", HANDLER, &[NO_TOKEN]);
-        let seen = curl.seen();
-        assert!(seen.contains("--config") && !seen.contains(KEY), "{seen}");
-    }
-    let open =
-        Server::alone(|_, _, response| set(response, "location", "https://contoso-keys.azurewebsites.net/")).await;
-    let away = Server::alone(|_, _, response| {
-        *response.status_mut() = StatusCode::FOUND;
+async fn http_that_is_served_fails() {
+    let emulator = vault().await;
+    let host = FunctionsHost::start(Mode::Proxying, Environment::of(&emulator), None).await;
+    let tls = emulator.tls_front(host.port()).await.unwrap();
+    let away = Server::alone(|_, response| {
+        replace(response, 302, "");
         set(response, "location", "http://contoso-keys.azurewebsites.net/");
     })
     .await;
-    for http in [open.port, away.port, host.port()] {
-        let (_curl, smoke) = deployed(host.port(), http);
-        let command = "az functionapp update --name contoso-keys --resource-group GROUP --set httpsOnly=true";
-        let report = smoke.key(KEY).run().await;
-        report.must_fail("http", "http://contoso-keys.azurewebsites.net", &[command]);
+    for http in [host.port(), away.port()] {
+        let proxy = Proxy::start(tls.port(), http).await;
+        let report = proxy.smoke(emulator.ca_file()).key(KEY).run().await;
+        let command = format!("az functionapp update {APP} --set httpsOnly=true");
+        report.must_fail_only("http", &[HTTP], &[&command]);
+    }
+    let nothing = ReservedPort::new();
+    let proxy = Proxy::start(tls.port(), nothing.number()).await;
+    let report = proxy.smoke(emulator.ca_file()).key(KEY).run().await;
+    report.must_pass("no http at all", &["a secret is served", WITHOUT_TOKEN]);
+}
+
+#[tokio::test]
+async fn each_list_of_the_platform_that_differs_fails_with_the_command() {
+    let settings = [("ALLOW_CREDENTIALS", "true")];
+    let rig = Rig::with(&settings).await;
+    let (add, remove) = ("az functionapp cors add", "az functionapp cors remove");
+    for (list, credentials, check, words) in [
+        (
+            &[][..],
+            true,
+            ALLOWED,
+            format!("{add} {APP} --allowed-origins {ORIGIN}"),
+        ),
+        (
+            &["https://other.contoso.com"],
+            true,
+            ALLOWED,
+            format!("{add} {APP} --allowed-origins {ORIGIN}"),
+        ),
+        (
+            &[ORIGIN, STRANGER_ORIGIN],
+            true,
+            REFUSED,
+            format!("{remove} {APP} --allowed-origins {STRANGER_ORIGIN}"),
+        ),
+        (
+            &[ORIGIN, STRANGER_ORIGIN],
+            true,
+            STRANGER,
+            format!("{remove} {APP} --allowed-origins {STRANGER_ORIGIN}"),
+        ),
+        (&["*"], false, REFUSED, format!("{remove} {APP} --allowed-origins ")),
+        (
+            &[ORIGIN],
+            false,
+            CREDENTIALS,
+            format!("az functionapp cors credentials {APP} --enable true"),
+        ),
+    ] {
+        let cors = PlatformCors {
+            origins: list.iter().map(|&origin| origin.to_owned()).collect(),
+            credentials,
+        };
+        let app = App::read(Path::new(ROOT)).unwrap();
+        let host = functions_host::FunctionsHost::start(app, Mode::Proxying, rig.handler.port(), Some(cors));
+        let host = host.await.unwrap();
+        let tls = rig.emulator.tls_front(host.port()).await.unwrap();
+        let nothing = ReservedPort::new();
+        let proxy = Proxy::start(tls.port(), nothing.number()).await;
+
+        let report = proxy.smoke(rig.emulator.ca_file()).key(KEY).run().await;
+
+        report.must_fail(&format!("{list:?}"), check, &[&words]);
+        assert!(
+            report
+                .stdout
+                .contains("ok       preflights are answered by the platform"),
+            "{list:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn entra_wants_a_token_and_says_which() {
-    let rig = entra::rig().await;
-    let smoke = Smoke::of(rig.handler.port()).secret(SECRET);
-    let issuer = &rig.emulator;
-
-    let report = smoke.clone().token(&rig.good_token()).run().await;
-    report.must_pass("entra", HANDLER, &[NO_KEY, NO_HTTP]);
-
-    let forged = issuer.foreign_token(&issuer.user_claims(entra::AUDIENCE, entra::SCOPE));
-    let other = issuer.mint(&issuer.user_claims(entra::AUDIENCE, "another.scope"));
-    let command = "az account get-access-token --resource api://keyvault-cors-tests --query accessToken";
-    for (smoke, parts) in [
-        (smoke.clone(), ["401 Unauthorized", "Entra is on", command]),
+async fn each_setting_that_lets_too_much_or_too_little_through_is_named() {
+    for (settings, check, words) in [
         (
-            smoke.clone().token(&forged),
-            ["401 Unauthorized", "ACCESS_TOKEN is expired", command],
+            &[("ALLOWED_ORIGINS", "https://other.contoso.com")][..],
+            UNKNOWN,
+            &[
+                "403 Forbidden/OriginNotAllowed",
+                "'ALLOWED_ORIGINS=WHAT-IS-THERE,https://app.contoso.com'",
+            ][..],
         ),
         (
-            smoke.token(&other),
-            [
-                "403 Forbidden/CallerNotAllowed",
-                "the token has none of ENTRA_REQUIRED_SCOPES",
-                "ENTRA_ALLOWED_CLIENTS",
+            &[("ALLOWED_ORIGINS", "*"), ("DANGEROUSLY_ALLOW_ANY_ORIGIN", "true")],
+            REFUSED,
+            &["came:     204", "--setting-names DANGEROUSLY_ALLOW_ANY_ORIGIN"],
+        ),
+        (
+            &[("ALLOWED_ORIGINS", "https://app.contoso.com,https://not-allowed.invalid")],
+            STRANGER,
+            &[
+                "came:     404 SecretNotFound",
+                "ALLOWED_ORIGINS allows https://not-allowed.invalid",
+            ],
+        ),
+        (
+            &[("ALLOWED_HEADERS", "authorization")],
+            ALLOWED,
+            &[
+                "expected: access-control-allow-headers: x-functions-key",
+                "--setting-names ALLOWED_HEADERS",
             ],
         ),
     ] {
-        let report = smoke.run().await;
-        report.must_fail("entra", UNKNOWN, &parts);
-        assert_eq!(report.failures().len(), 1, "{}", report.stdout);
+        let rig = Rig::with(settings).await;
+        let app = App::read(Path::new(ROOT)).unwrap();
+        let host = functions_host::FunctionsHost::start(app, Mode::Proxying, rig.handler.port(), None);
+        let host = host.await.unwrap();
+        let url = format!("http://127.0.0.1:{}", host.port());
+
+        let report = Smoke::of(rig.emulator.ca_file(), &url).key(KEY).run().await;
+
+        report.must_fail(&format!("{settings:?}"), check, words);
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_does_not_answer_ends_the_run_with_what_to_do() {
+    let emulator = vault().await;
+    let mut host = FunctionsHost::start(Mode::Proxying, Environment::of(&emulator), Some(&[ORIGIN])).await;
+    host.kill_handler().await;
+    let nothing = ReservedPort::new();
+    let local = |port: u16| format!("http://127.0.0.1:{port}");
+    let mut rows = vec![
+        (
+            local(host.port()),
+            &["500 with an empty body", "exit code 78", "glibc", "az monitor"][..],
+        ),
+        (
+            local(nothing.number()),
+            &["no answer: ", "refused", "az functionapp show"],
+        ),
+    ];
+    let mut servers = Vec::new();
+    for (status, words) in [
+        (200, &["something other than keyvault-cors answers"][..]),
+        (302, &["built-in authentication", "az webapp auth update"]),
+        (
+            403,
+            &["the app is stopped", "az functionapp start", "access-restriction"],
+        ),
+        (404, &["not deployed", "func azure functionapp publish"]),
+        (429, &["too many requests"]),
+        (503, &["the app starts, or is stopped"]),
+    ] {
+        let server = Server::alone(move |_, response| replace(response, status, "<html>")).await;
+        rows.push((server.url(), words));
+        servers.push(server);
+    }
+    // A certificate that nobody here trusts, and a server that speaks no TLS.
+    let stranger = vault().await;
+    let tls = stranger.tls_front(host.port()).await.unwrap();
+    rows.push((
+        format!("https://127.0.0.1:{}", tls.port()),
+        &["no answer: ", "certificate"],
+    ));
+    rows.push((format!("https://127.0.0.1:{}", host.port()), &["no answer: "]));
+    for (url, words) in rows {
+        let report = Smoke::of(emulator.ca_file(), &url).key(KEY).run().await;
+        report.must_fail_only(&url, &[ANSWERS], words);
         assert!(
-            report.stdout.contains("skip  reading the secret maps-key: "),
+            report.stdout.ends_with("\n0 ok, 1 failed, 1 not run\n"),
             "{}",
             report.stdout
         );
@@ -145,160 +259,89 @@ async fn entra_wants_a_token_and_says_which() {
 }
 
 #[tokio::test]
-async fn entra_behind_the_host_passes_with_key_and_token() {
-    for (list, preflight) in LISTS {
-        let emulator = vault().await;
-        let host = FunctionsHost::start(Mode::Proxying, entra::environment(&emulator), list).await;
-        let token = emulator.mint(&emulator.user_claims(entra::AUDIENCE, entra::SCOPE));
-        let nothing = ReservedPort::new();
-        let (curl, smoke) = deployed(host.port(), nothing.number());
-
-        let report = smoke.secret(SECRET).key(KEY).token(&token).run().await;
-
-        report.must_pass("entra", preflight, &[]);
-        assert!(
-            !curl.seen().contains(&token),
-            "the token is on a command line or in an environment"
-        );
+async fn a_token_that_is_missing_or_wrong_is_explained() {
+    let rig = entra::rig().await;
+    let issuer = &rig.emulator;
+    let foreign = issuer.foreign_token(&issuer.user_claims(entra::AUDIENCE, entra::SCOPE));
+    let scope = issuer.mint(&issuer.user_claims(entra::AUDIENCE, "another.scope"));
+    let url = format!("http://127.0.0.1:{}", rig.handler.port());
+    let smoke = Smoke::of(issuer.ca_file(), &url).option("--secret", SECRET);
+    let command = "az account get-access-token --resource api://keyvault-cors-tests --query accessToken";
+    for (smoke, words) in [
+        (smoke.clone(), ["Entra is on; get a token", command]),
+        (
+            smoke.clone().token(&foreign),
+            ["the token has expired, or is for another app", command],
+        ),
+        (
+            smoke.token(&scope),
+            ["403 Forbidden/CallerNotAllowed", "ENTRA_REQUIRED_ROLES"],
+        ),
+    ] {
+        let report = smoke.run().await;
+        report.must_fail_only("token", &[UNKNOWN], &words);
+        let not_run = "not run  a secret is served: the caller is not let in";
+        assert!(report.stdout.contains(not_run), "{}", report.stdout);
     }
 }
 
 #[tokio::test]
-async fn a_lock_that_does_not_close_is_a_failure() {
+async fn an_app_that_lets_everybody_in_fails() {
     let rig = Rig::start().await;
+    let tls = rig.emulator.tls_front(rig.handler.port()).await.unwrap();
     let nothing = ReservedPort::new();
+    let proxy = Proxy::start(tls.port(), nothing.number()).await;
+    let smoke = proxy.smoke(rig.emulator.ca_file());
 
-    let report = Smoke::of(rig.handler.port()).key(KEY).run().await;
-    report.must_fail("key", NO_KEY, &["came:     404", "\"authLevel\": \"function\""]);
-    let report = Smoke::of(rig.handler.port()).token("made.up.token").run().await;
-    report.must_fail("token", NO_TOKEN, &["came:     404", "ENTRA_TENANT_ID"]);
-    let (_curl, smoke) = deployed(rig.handler.port(), nothing.number());
-    let report = smoke.run().await;
-    report.must_fail(
-        "neither",
-        "GET without a key and a token",
-        &["401", "DANGEROUSLY_ALLOW_ANONYMOUS"],
-    );
+    let report = smoke.clone().run().await;
+    let words = ["401", "--setting-names DANGEROUSLY_ALLOW_ANONYMOUS"];
+    report.must_fail_only("neither", &["a GET without a key and a token"], &words);
+    let report = smoke.token("made.up.token").run().await;
+    report.must_fail_only("token", &[NO_TOKEN], &["came:     404", "ENTRA_TENANT_ID"]);
 }
 
 #[tokio::test]
-async fn a_server_that_sends_the_key_back_does_not_get_it_printed() {
-    let server = Server::alone(|_, headers, response| {
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        *response.body_mut() = r#"{"error":{"code":"SecretNotFound","message":"x"}}"#.into();
-        let header = |name| {
-            headers
-                .get(name)
-                .map_or("", |value: &HeaderValue| value.to_str().unwrap())
-        };
-        set(response, "vary", header("x-functions-key"));
-        set(response, "x-ms-request-id", header("authorization"));
+async fn a_server_that_sends_credentials_back_does_not_get_them_printed() {
+    let emulator = vault().await;
+    let server = Server::alone(|request, response| {
+        replace(response, 404, &error("SecretNotFound"));
+        let sent = |name| request.headers.get(name).map_or("", |value| value.to_str().unwrap());
+        set(response, "access-control-allow-origin", sent("x-functions-key"));
+        set(response, "access-control-expose-headers", sent("authorization"));
     })
     .await;
-    let report = Smoke::of(server.port)
-        .key("a\"quoted\\key")
-        .token("a.made-up.token")
-        .run()
-        .await;
+    let smoke = Smoke::of(emulator.ca_file(), &server.url());
+    let report = smoke.key("a\"quoted\\key").token("a.made-up.token").run().await;
     report.must_fail(
         "reflected",
         UNKNOWN,
-        &["vary: (the key)", "x-ms-request-id: Bearer (the token)"],
+        &["origin: (the key)", "headers: Bearer (the token)"],
     );
 }
 
 #[tokio::test]
-async fn wrong_usage_is_refused_before_anything_is_asked() {
+async fn a_command_line_that_is_wrong_is_refused_and_asks_nobody() {
+    let emulator = vault().await;
     let url = "https://contoso-keys.azurewebsites.net";
     for (arguments, words) in [
-        (&[][..], "an address and an origin are needed"),
-        (&[url], "an address and an origin are needed"),
-        (&[url, ORIGIN, SECRET, "more"], "at most one secret's name"),
+        (&[url][..], "smoke needs --origin\n\n"),
         (
-            &["contoso-keys.azurewebsites.net", ORIGIN],
-            "such as https://my-app.azurewebsites.net",
+            &["http://contoso-keys.azurewebsites.net", "--origin", ORIGIN],
+            "a key must not travel in the open",
         ),
         (
-            &["ftp://contoso-keys.azurewebsites.net", ORIGIN],
-            "such as https://my-app.azurewebsites.net",
-        ),
-        (
-            &["https://user@contoso-keys.azurewebsites.net", ORIGIN],
-            "such as https://my-app.azurewebsites.net",
-        ),
-        (
-            &["https://contoso-keys.azurewebsites.net/api/secrets", ORIGIN],
-            "without a path: https://contoso-keys.azurewebsites.net\n",
-        ),
-        (
-            &["http://contoso-keys.azurewebsites.net", ORIGIN],
-            "in the open: https://contoso-keys.azurewebsites.net\n",
-        ),
-        (&["http://127.0.0.1.evil.example", ORIGIN], "in the open: "),
-        (&[url, "https://app.contoso.com/"], "this is: https://app.contoso.com\n"),
-        (
-            &[url, "https://App.contoso.com:443/path?query"],
+            &[url, "--origin", "https://app.contoso.com/"],
             "this is: https://app.contoso.com\n",
         ),
-        (&[url, "http://localhost:80"], "this is: http://localhost\n"),
-        (&[url, "https://app.contoso.com."], "this is: https://app.contoso.com\n"),
-        (&[url, "app.contoso.com"], "such as https://app.contoso.com"),
-        (&[url, "null"], "such as https://app.contoso.com"),
-        (&[url, "https://*.contoso.com"], "not a pattern"),
-        (&[url, ORIGIN, VALUE], "SECRET is a name"),
-        (&[url, ORIGIN, ""], "SECRET is a name"),
+        (
+            &[url, "--origin", ORIGIN, "--secret", "a value, not a name"],
+            "--secret is a name",
+        ),
+        (&[url, "--origin", ORIGIN, "--key", "two words"], "SMOKE_KEY"),
     ] {
-        let report = Smoke::with(arguments).run().await;
-        assert_eq!(
-            (report.code, report.stdout.as_str()),
-            (Some(2), ""),
-            "{arguments:?}: {}",
-            report.stderr
-        );
+        let report = Smoke::with(emulator.ca_file(), arguments).run().await;
+        let streams = (report.code, report.stdout.as_str());
+        assert_eq!(streams, (Some(1), ""), "{arguments:?}: {}", report.stderr);
         assert!(report.stderr.contains(words), "{arguments:?}: {}", report.stderr);
     }
-    for (smoke, words) in [
-        (Smoke::of(1).key("two words"), "FUNCTION_KEY has a character"),
-        (Smoke::of(1).key("line\nend"), "FUNCTION_KEY has a character"),
-        (Smoke::of(1).token("Bearer a.b.c"), "no 'Bearer '"),
-    ] {
-        let report = smoke.run().await;
-        assert_eq!(
-            (report.code, report.stdout.as_str()),
-            (Some(2), ""),
-            "{words}: {}",
-            report.stderr
-        );
-        assert!(report.stderr.contains(words), "{}", report.stderr);
-    }
-    let report = Smoke::with(&["--help"]).run().await;
-    assert_eq!((report.code, report.stderr.as_str()), (Some(0), ""));
-    assert!(
-        report.stdout.starts_with("Usage: scripts/smoke URL ORIGIN [SECRET]\n"),
-        "{}",
-        report.stdout
-    );
-}
-
-#[tokio::test]
-async fn without_curl_it_says_so() {
-    let programs = tempfile::TempDir::new().unwrap();
-    for name in ["dirname", "sed", "tr"] {
-        let program = ["/usr/bin", "/bin"].map(|folder| std::path::Path::new(folder).join(name));
-        let program = program.iter().find(|program| program.exists()).unwrap();
-        std::os::unix::fs::symlink(program, programs.path().join(name)).unwrap();
-    }
-
-    let report = Smoke::of(1)
-        .only_programs(programs.path().to_str().unwrap())
-        .run()
-        .await;
-
-    assert_eq!(
-        (report.code, report.stdout.as_str()),
-        (Some(2), ""),
-        "{}",
-        report.stderr
-    );
-    assert!(report.stderr.contains("curl is not installed"), "{}", report.stderr);
 }

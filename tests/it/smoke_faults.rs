@@ -1,405 +1,306 @@
-//! `scripts/smoke` on deployments that are wrong: each is named, with what to do about it.
+//! `handler smoke` on right answers with one fault in them: each fails its check, with what to change.
 
-use http::{HeaderMap, HeaderValue, StatusCode};
-use testkit::{Fault, Target, Times};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response};
+use http_body_util::Full;
 
-use crate::support::handler::{Environment, ReservedPort};
+use crate::support::handler::Environment;
 use crate::support::host::{FunctionsHost, KEY, Mode};
 use crate::support::smoke::{
-    ALLOWED, ANSWERS, Curl, HANDLER, NAVIGATION, NO_ORIGIN, NO_TOKEN, NULL, PLATFORM, REFUSED, SERVED, STAR, STRANGER,
-    Server, Smoke, UNKNOWN, deploy, deployed, set, vault,
+    ALLOWED, COMMON, NAVIGATION, NO_KEY, NO_ORIGIN, NO_TOKEN, NULL, ORACLE, REFUSED, SERVED, STRANGER, STRANGER_ORIGIN,
+    Server, Smoke, UNKNOWN, WHO, error, replace, set, vault,
 };
-use crate::support::{ORIGIN, Rig, SECRET, entra};
+use crate::support::{SECRET, entra};
 
+/// The right answers of a handler that wants a token, with one fault in them: exactly the checks named fail.
 #[tokio::test]
-async fn a_platform_list_that_differs_is_named_with_the_command() {
-    let nothing = ReservedPort::new();
-    for (list, about, command) in [
+async fn an_answer_that_lacks_or_changes_a_header_of_the_contract_fails() {
+    let rig = entra::rig_with(vault().await, &[("ALLOW_CREDENTIALS", "true")]).await;
+    let token = rig.good_token();
+    let readable = [UNKNOWN, NAVIGATION, SERVED, NO_TOKEN];
+    let granted = [ALLOWED, UNKNOWN, NAVIGATION, SERVED, NO_TOKEN];
+    let (fresh, other) = ("x-ms-request-id", "00000000-0000-4000-8000-000000000000");
+    for (name, value, checks) in [
+        ("access-control-allow-credentials", Some("false"), &granted[..]),
+        ("access-control-allow-headers", None, &[ALLOWED]),
+        ("access-control-allow-headers", Some("x-functions-key"), &[ALLOWED]),
         (
-            &[][..],
-            ALLOWED,
-            "cors add --name contoso-keys --resource-group GROUP --allowed-origins 'https://app.contoso.com'",
+            "access-control-allow-headers",
+            Some("x-functions-key,authorization"),
+            &[ALLOWED],
         ),
+        ("access-control-allow-headers", Some("Authorization"), &[ALLOWED]),
+        ("access-control-allow-methods", None, &[ALLOWED]),
+        ("access-control-allow-methods", Some("GET,HEAD,POST"), &[ALLOWED]),
+        ("access-control-allow-origin", None, &granted),
         (
-            &["https://other.contoso.com"],
-            ALLOWED,
-            "cors add --name contoso-keys --resource-group GROUP --allowed-origins 'https://app.contoso.com'",
+            "access-control-allow-origin",
+            Some("https://other.contoso.com"),
+            &granted,
         ),
-        (
-            &[ORIGIN, "https://not-allowed.invalid"],
-            REFUSED,
-            "cors remove --name contoso-keys --resource-group GROUP --allowed-origins '*'",
-        ),
-        (
-            &["*"],
-            REFUSED,
-            "cors remove --name contoso-keys --resource-group GROUP --allowed-origins '*'",
-        ),
+        ("access-control-allow-origin", Some("*"), &granted),
+        ("access-control-expose-headers", None, &readable),
+        ("access-control-expose-headers", Some("two words"), &readable),
+        ("access-control-max-age", None, &[ALLOWED]),
+        ("access-control-max-age", Some("86401"), &[ALLOWED]),
+        ("cache-control", None, &[COMMON]),
+        ("cache-control", Some("public, max-age=60"), &[COMMON]),
+        ("content-type", None, &[COMMON]),
+        ("content-type", Some("text/html"), &[COMMON]),
+        ("cross-origin-resource-policy", None, &[COMMON]),
+        ("cross-origin-resource-policy", Some("cross-origin"), &[COMMON]),
+        ("vary", None, &[ALLOWED, REFUSED, COMMON]),
+        ("vary", Some("origin"), &[ALLOWED, REFUSED]),
+        ("www-authenticate", None, &[NO_TOKEN]),
+        ("www-authenticate", Some("Bearer"), &[NO_TOKEN]),
+        ("x-content-type-options", None, &[COMMON]),
+        ("x-content-type-options", Some("sniff"), &[COMMON]),
+        ("x-ms-client-request-id", None, &[COMMON]),
+        ("x-ms-client-request-id", Some("another"), &[COMMON]),
+        (fresh, None, &[COMMON]),
+        (fresh, Some("1"), &[COMMON]),
+        (fresh, Some(other), &[COMMON]),
     ] {
-        let (_emulator, host) = deploy(Some(list)).await;
-        let (_curl, smoke) = deployed(host.port(), nothing.number());
+        let edit = move |_: &Parts, response: &mut Response<Full<Bytes>>| match (
+            value,
+            response.headers_mut().get_mut(name),
+        ) {
+            (None, _) => drop(response.headers_mut().remove(name)),
+            (Some(value), Some(own)) => *own = HeaderValue::from_static(value),
+            (Some(_), None) => {}
+        };
+        let server = Server::before(rig.handler.port(), edit).await;
+        let smoke = Smoke::of(rig.emulator.ca_file(), &server.url())
+            .option("--secret", SECRET)
+            .token(&token);
 
-        let report = smoke.secret(SECRET).key(KEY).run().await;
+        let report = smoke.run().await;
 
-        report.must_fail(&format!("{list:?}"), about, &["access-control", command]);
-        assert_eq!(report.preflight(), PLATFORM, "{list:?}");
+        let label = format!("{name}: {value:?}");
+        let came = match value {
+            None => format!("no {name}"),
+            Some(value) if value == other => format!("{name}: one twice"),
+            Some(value) => format!("{name}: {value}"),
+        };
+        // The refusals that no origin may read have no such header to lose.
+        report.must_fail_only(&label, checks, &[&came]);
     }
 }
 
+/// Faults in one answer of a handler behind its host: each fails one check, and says what to do.
 #[tokio::test]
-async fn a_platform_that_does_not_allow_the_headers_fails() {
-    let (_emulator, host) = deploy(Some(&[ORIGIN])).await;
-    for left in ["x-functions-key", "authorization"] {
-        let server = Server::before(host.port(), move |_, _, response| {
-            if response.headers().contains_key("access-control-allow-headers") {
-                set(response, "access-control-allow-headers", left);
+async fn each_answer_that_is_wrong_fails_its_own_check() {
+    let emulator = vault().await;
+    let host = FunctionsHost::start(Mode::Proxying, Environment::of(&emulator), None).await;
+    for (is_wrong, edit, check, words) in WRONG_ANSWERS {
+        let edit = move |request: &Parts, answer: &mut Response<Full<Bytes>>| {
+            if is_wrong(request) {
+                edit(answer);
             }
-        })
-        .await;
-        let report = Smoke::of(server.port).secret(SECRET).key(KEY).run().await;
-        report.must_fail(
-            left,
-            ALLOWED,
-            &[
-                "something changes the answers",
-                &format!("came:     access-control-allow-headers: {left}"),
-            ],
-        );
-        assert_eq!(report.failures().len(), 1, "{}", report.stdout);
+        };
+        let server = Server::before(host.port(), edit).await;
+        let smoke = Smoke::of(emulator.ca_file(), &server.url()).option("--secret", SECRET);
+        let report = smoke.key(KEY).run().await;
+        report.must_fail_only(check, &[check], words);
+    }
+    for (status, body, words) in not_served() {
+        let edit = move |request: &Parts, answer: &mut Response<Full<Bytes>>| {
+            if request.uri.path().ends_with(SECRET) {
+                replace(answer, status, &body);
+            }
+        };
+        let server = Server::before(host.port(), edit).await;
+        let smoke = Smoke::of(emulator.ca_file(), &server.url()).option("--secret", SECRET);
+        let report = smoke.key(KEY).run().await;
+        report.must_fail_only(&format!("{status} {words:?}"), &[SERVED], words);
     }
 }
 
-#[tokio::test]
-async fn an_origin_that_the_handler_does_not_allow_is_named_with_the_setting() {
-    for (list, preflight) in [(None, HANDLER), (Some(&[ORIGIN][..]), PLATFORM)] {
-        let emulator = vault().await;
-        let environment = Environment::of(&emulator).with("ALLOWED_ORIGINS", "https://other.contoso.com");
-        let host = FunctionsHost::start(Mode::Proxying, environment, list).await;
+/// The request whose answer is wrong, the fault, the check that fails, and its words.
+type Row = (
+    fn(&Parts) -> bool,
+    fn(&mut Response<Full<Bytes>>),
+    &'static str,
+    &'static [&'static str],
+);
 
-        let report = Smoke::of(host.port()).key(KEY).run().await;
-
-        let command = "--settings 'ALLOWED_ORIGINS=WHAT-IS-THERE,https://app.contoso.com'";
-        report.must_fail(preflight, UNKNOWN, &["403 Forbidden/OriginNotAllowed", command]);
-        assert_eq!(report.preflight(), preflight);
-    }
-}
-
-#[tokio::test]
-async fn settings_that_let_too_much_or_too_little_through_are_named() {
-    let any = [("ALLOWED_ORIGINS", "*"), ("DANGEROUSLY_ALLOW_ANY_ORIGIN", "true")];
-    let report = Smoke::of(Rig::with(&any).await.handler.port()).run().await;
-    report.must_fail("any", STAR, &["DANGEROUSLY_ALLOW_ANY_ORIGIN is on"]);
-    report.must_fail("any", REFUSED, &["came:     204", "ALLOWED_ORIGINS"]);
-    report.must_fail("any", STRANGER, &["404 SecretNotFound"]);
-
-    let report = Smoke::of(Rig::with(&[("ALLOWED_HEADERS", "authorization")]).await.handler.port())
-        .run()
-        .await;
-    report.must_fail(
-        "headers",
-        ALLOWED,
+const CHANGED: &[&str] = &["something on the way changes requests or answers"];
+const WRONG_ANSWERS: [Row; 14] = [
+    (
+        |request| is_get(request) && has(request, "origin", STRANGER_ORIGIN),
+        |answer| {
+            replace(answer, 404, &error("SecretNotFound"));
+            set(answer, "access-control-allow-origin", STRANGER_ORIGIN);
+        },
+        STRANGER,
         &[
-            "access-control-allow-headers with x-functions-key",
-            "--setting-names ALLOWED_HEADERS",
+            "came:     404 SecretNotFound",
+            "ALLOWED_ORIGINS allows https://not-allowed.invalid",
         ],
-    );
+    ),
+    (
+        |request| is_get(request) && has(request, "origin", STRANGER_ORIGIN),
+        |answer| set(answer, "access-control-allow-origin", STRANGER_ORIGIN),
+        STRANGER,
+        &[
+            "no Access-Control header",
+            "came:     access-control-allow-origin: https://not-allowed.invalid",
+        ],
+    ),
+    (
+        |request| !is_get(request) && has(request, "origin", STRANGER_ORIGIN),
+        |answer| replace(answer, 204, ""),
+        REFUSED,
+        &[
+            "403 Forbidden/OriginNotAllowed",
+            "ALLOWED_ORIGINS allows https://not-allowed.invalid",
+        ],
+    ),
+    (
+        |request| has(request, "origin", "null"),
+        |answer| replace(answer, 404, &error("SecretNotFound")),
+        NULL,
+        CHANGED,
+    ),
+    (
+        |request| !request.headers.contains_key("origin"),
+        |answer| replace(answer, 503, "<html>"),
+        NO_ORIGIN,
+        &[
+            "503 with a body that is not the handler's",
+            "run this again in a minute",
+        ],
+    ),
+    (
+        |request| has(request, "sec-fetch-mode", "navigate"),
+        |answer| replace(answer, 404, &error("SecretNotFound")),
+        NAVIGATION,
+        CHANGED,
+    ),
+    (
+        |request| !is_get(request),
+        |answer| bare(answer, 401),
+        WHO,
+        &[
+            "came:     401",
+            "\"authLevel\": \"anonymous\" in Preflight/function.json",
+        ],
+    ),
+    (
+        |request| !is_get(request),
+        |answer| bare(answer, 404),
+        WHO,
+        &["the Preflight function is not deployed", "az functionapp function list"],
+    ),
+    (
+        |request| is_get(request) && request.headers.get("x-functions-key").is_some_and(|key| key != KEY),
+        |answer| replace(answer, 404, &error("SecretNotFound")),
+        NO_KEY,
+        &[
+            "came:     wrong: 404 SecretNotFound",
+            "\"authLevel\": \"function\" in GetSecret/function.json",
+        ],
+    ),
+    (
+        |request| is_get(request) && !request.headers.contains_key("x-functions-key"),
+        |answer| replace(answer, 404, &error("SecretNotFound")),
+        NO_KEY,
+        &["came:     without: 404 SecretNotFound", "run this without the key"],
+    ),
+    (
+        is_of_a_version,
+        |answer| replace(answer, 404, &error("NotFound")),
+        ORACLE,
+        CHANGED,
+    ),
+    (
+        is_of_a_version,
+        |answer| replace(answer, 403, &error("Forbidden")),
+        ORACLE,
+        CHANGED,
+    ),
+    (
+        is_of_a_version,
+        |answer| set(answer, "retry-after", "1"),
+        ORACLE,
+        CHANGED,
+    ),
+    (
+        is_of_a_version,
+        |answer| set(answer, "cache-control", "no-store, private"),
+        ORACLE,
+        CHANGED,
+    ),
+];
+
+fn is_get(request: &Parts) -> bool {
+    request.method == Method::GET
 }
 
-#[tokio::test]
-async fn a_handler_that_is_gone_is_told_from_everything_else() {
-    for list in [None, Some(&[ORIGIN][..])] {
-        let (_emulator, mut host) = deploy(list).await;
-        host.kill_handler().await;
-
-        let report = Smoke::of(host.port()).secret(SECRET).key(KEY).run().await;
-
-        report.must_fail(
-            "dead",
-            ANSWERS,
-            &[
-                "500 with an empty body",
-                "the handler does not run",
-                "glibc",
-                "executable",
-            ],
-        );
-        assert_eq!(report.summary(), "0 ok, 1 failed, 1 skipped");
-    }
+fn has(request: &Parts, name: &str, value: &str) -> bool {
+    request.headers.get(name).is_some_and(|sent| sent == value)
 }
 
-#[tokio::test]
-async fn what_the_vault_says_is_explained() {
-    let status = |status, code| Fault::Status {
-        status,
-        code,
-        inner: None,
-        retry_after: None,
-    };
-    for (fault, parts) in [
-        (
-            Fault::forbidden("ForbiddenByRbac"),
-            [
-                "502 VaultAccessDenied",
-                "takes some minutes",
-                "az role assignment create",
-            ],
-        ),
-        (
-            Fault::forbidden("AccessDenied"),
-            ["502 VaultAccessDenied", "az keyvault set-policy", "network-rule"],
-        ),
-        (
-            Fault::unavailable(),
-            ["503 VaultUnavailable", "cannot reach the vault", "KEY_VAULT_URL"],
-        ),
-        (
-            Fault::throttled(),
-            ["429 Throttled", "the vault throttles", "again in a minute"],
-        ),
-        (
-            status(404, "SecretNotFound"),
-            [
-                "404 SecretNotFound",
-                "ALLOWED_SECRETS lacks this name",
-                "az keyvault secret list",
-            ],
-        ),
-        (
-            Fault::forbidden("SecretDisabled"),
-            ["403 Forbidden/SecretDisabled", "the vault says so", "--name maps-key"],
-        ),
-    ] {
-        let (emulator, host) = deploy(None).await;
-        emulator.script(Target::Vault, fault.clone(), Times::Always);
-
-        let report = Smoke::of(host.port()).secret(SECRET).key(KEY).run().await;
-
-        report.must_fail(&format!("{fault:?}"), SERVED, &parts);
-        assert_eq!(report.failures().len(), 1, "{}", report.stdout);
-    }
+fn is_of_a_version(request: &Parts) -> bool {
+    request.uri.path().ends_with("/00000000000000000000000000000000")
 }
 
-#[tokio::test]
-async fn an_app_that_cannot_be_reached_is_explained() {
-    let nothing = ReservedPort::new();
-    let report = Smoke::of(nothing.number()).run().await;
-    report.must_fail(
-        "nothing",
-        ANSWERS,
-        &["the connection was refused", "az functionapp show"],
-    );
-    assert_eq!(report.summary(), "0 ok, 1 failed, 1 skipped");
-
-    for (code, words) in [
-        (6, "no such name in DNS"),
-        (28, "took too long"),
-        (35, "TLS could not be agreed on"),
-        (60, "the certificate is not for this name"),
-        (52, "the connection was closed"),
-        (99, "(curl 99)"),
-    ] {
-        let curl = Curl::failing(code);
-        let smoke = Smoke::with(&["https://contoso-keys.azurewebsites.net", ORIGIN]);
-        let report = smoke.programs(curl.folder()).run().await;
-        report.must_fail(words, ANSWERS, &[words, "az functionapp show --name contoso-keys"]);
-    }
+/// The host's own answer.
+fn bare(answer: &mut Response<Full<Bytes>>, status: u16) {
+    answer.headers_mut().clear();
+    replace(answer, status, "");
 }
 
-#[tokio::test]
-async fn something_else_at_the_address_is_told_by_what_it_says() {
-    for (status, header, parts) in [
+/// Statuses and bodies in place of the secret, and what is said of them.
+fn not_served() -> Vec<(u16, String, &'static [&'static str])> {
+    let errors = [
         (
-            200,
-            ("access-control-allow-origin", "*"),
-            &["200", "something else than keyvault-cors answers"][..],
-        ),
-        (
-            302,
-            ("location", "https://login.microsoftonline.com/"),
-            &["302", "built-in authentication", "az webapp auth"],
+            403,
+            "Forbidden/CallerNotAllowed",
+            &["ENTRA_REQUIRED_SCOPES", "ENTRA_ALLOWED_CLIENTS"][..],
         ),
         (
             403,
-            ("content-type", "text/html"),
-            &["403", "the app is stopped", "access-restriction"],
+            "Forbidden/SecretDisabled",
+            &["in the vault say so", "--name maps-key --query attributes"],
         ),
+        (403, "Forbidden/SecretExpired", &["in the vault say so"]),
+        (403, "Forbidden/HostNotAllowed", &["without the Functions host"]),
         (
             404,
-            ("content-type", "text/html"),
-            &["404", "not deployed", "func azure functionapp publish"],
+            "SecretNotFound",
+            &[
+                "ALLOWED_SECRETS does not allow",
+                "REQUIRED_TAG",
+                "az keyvault secret list",
+            ],
         ),
-        (429, ("retry-after", "1"), &["429", "too many requests"]),
+        (429, "Throttled", &["the vault throttles"]),
+        (
+            502,
+            "VaultAccessDenied",
+            &["az role assignment create", "network-rule", "AZURE_CLIENT_ID"],
+        ),
+        (502, "ExchangeRefused", &["RULES__NAME__GIVE"]),
         (
             503,
-            ("content-type", "text/html"),
-            &["503", "the host starts", "again in a minute"],
+            "VaultUnavailable",
+            &["[?name=='KEY_VAULT_URL'].value", "az functionapp identity show"],
         ),
-    ] {
-        let server = Server::alone(move |_, _, response| {
-            *response.status_mut() = StatusCode::from_u16(status).unwrap();
-            set(response, header.0, header.1);
-        })
-        .await;
-        let report = Smoke::of(server.port).secret(SECRET).key(KEY).run().await;
-        report.must_fail(&status.to_string(), ANSWERS, parts);
-        assert_eq!(report.stdout.contains(&format!("FAIL  {STAR}")), status == 200);
-    }
-
-    let server = Server::alone(|_, _, response| {
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
-        set(response, "www-authenticate", "Bearer realm=\"contoso\"");
-    })
-    .await;
-    let report = Smoke::of(server.port).run().await;
-    report.must_fail("401", UNKNOWN, &["built-in authentication"]);
-    report.must_fail("401", REFUSED, &["Preflight/function.json"]);
-}
-
-/// Every check of an answer of the handler, in the order in which they are made.
-const OF_THE_HANDLER: [&str; 9] = [
-    UNKNOWN, REFUSED, ALLOWED, STRANGER, NULL, NO_ORIGIN, NAVIGATION, SERVED, NO_TOKEN,
-];
-
-/// Fails unless exactly the checks named fail when this edit is made to the answers of a handler that is right, each with
-/// these words.
-async fn must_be_missed(
-    label: &str,
-    edit: impl Fn(&mut HeaderMap) + Send + Sync + 'static,
-    checks: &[&str],
-    words: &str,
-) {
-    let rig = entra::rig().await;
-    let server = Server::before(rig.handler.port(), move |_, _, response| edit(response.headers_mut())).await;
-
-    let report = Smoke::of(server.port)
-        .secret(SECRET)
-        .token(&rig.good_token())
-        .run()
-        .await;
-
-    let failures = report.failures();
-    assert_eq!(failures.len(), checks.len(), "{label}: {}", report.stdout);
-    for (failure, check) in failures.iter().zip(checks) {
-        assert!(failure.starts_with(check), "{label}: {failure}");
-        report.must_fail(label, check, &[words]);
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_lacks_one_header_fails() {
-    let readable = [UNKNOWN, NAVIGATION, SERVED, NO_TOKEN];
-    let with_a_body = [
-        UNKNOWN, REFUSED, STRANGER, NULL, NO_ORIGIN, NAVIGATION, SERVED, NO_TOKEN,
+        (503, "AuthorityUnavailable", &["ENTRA_AUTHORITY_HOST"]),
     ];
-    for (name, checks) in [
-        ("access-control-allow-headers", &[ALLOWED][..]),
-        ("access-control-allow-methods", &[ALLOWED]),
-        (
-            "access-control-allow-origin",
-            &[UNKNOWN, ALLOWED, NAVIGATION, SERVED, NO_TOKEN],
-        ),
-        ("access-control-expose-headers", &readable),
-        ("access-control-max-age", &[ALLOWED]),
-        ("cache-control", &OF_THE_HANDLER),
-        ("content-type", &with_a_body),
-        ("cross-origin-resource-policy", &OF_THE_HANDLER),
-        ("vary", &OF_THE_HANDLER),
-        ("www-authenticate", &[NO_TOKEN]),
-        ("x-content-type-options", &OF_THE_HANDLER),
-        ("x-ms-request-id", &OF_THE_HANDLER),
-    ] {
-        let remove = move |headers: &mut HeaderMap| drop(headers.remove(name));
-        must_be_missed(name, remove, checks, &format!("no {name}")).await;
-    }
-}
-
-#[tokio::test]
-async fn an_answer_with_another_value_of_a_header_fails() {
-    let with_the_origin = [UNKNOWN, ALLOWED, NAVIGATION, SERVED, NO_TOKEN];
-    for (name, value, checks) in [
-        (
-            "access-control-allow-origin",
-            "https://other.contoso.com",
-            &with_the_origin[..],
-        ),
-        ("access-control-allow-headers", "authorization", &[ALLOWED]),
-        ("access-control-allow-methods", "POST", &[ALLOWED]),
-        ("cache-control", "public, max-age=60", &OF_THE_HANDLER),
-        ("cross-origin-resource-policy", "cross-origin", &OF_THE_HANDLER),
-        ("vary", "origin", &[REFUSED, ALLOWED]),
-        ("x-ms-request-id", "1", &OF_THE_HANDLER),
-    ] {
-        let replace = move |headers: &mut HeaderMap| {
-            if let Some(own) = headers.get_mut(name) {
-                *own = HeaderValue::from_static(value);
-            }
-        };
-        must_be_missed(name, replace, checks, &format!("{name}: {value}")).await;
-    }
-}
-
-#[tokio::test]
-async fn each_gate_that_is_open_fails_by_itself() {
-    let rig = Rig::start().await;
-    for (about, name, value) in [
-        (STRANGER, "origin", "https://not-allowed.invalid"),
-        (NULL, "origin", "null"),
-        (NAVIGATION, "sec-fetch-mode", "navigate"),
-    ] {
-        // As a handler would answer that does not look.
-        let server = Server::before(rig.handler.port(), move |method, headers, response| {
-            if method == "GET" && headers.get(name).is_some_and(|sent| sent == value) {
-                *response.status_mut() = StatusCode::NOT_FOUND;
-            }
-        })
-        .await;
-        let report = Smoke::of(server.port).secret(SECRET).run().await;
-        report.must_fail(about, about, &["came:     404 Forbidden/"]);
-        assert_eq!(report.failures().len(), 1, "{}", report.stdout);
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_a_stranger_may_read_fails() {
-    let rig = Rig::start().await;
-    let server = Server::before(rig.handler.port(), |_, headers, response| {
-        if headers
-            .get("origin")
-            .is_some_and(|sent| sent == "https://not-allowed.invalid")
-        {
-            set(response, "access-control-allow-origin", "https://not-allowed.invalid");
-        }
-    })
-    .await;
-
-    let report = Smoke::of(server.port).secret(SECRET).run().await;
-
-    for about in [REFUSED, STRANGER] {
-        let came = "came:     access-control-allow-origin: https://not-allowed.invalid";
-        report.must_fail(about, about, &["no Access-Control header", came]);
-    }
-    assert_eq!(report.failures().len(), 2, "{}", report.stdout);
-}
-
-#[tokio::test]
-async fn a_200_that_is_no_bundle_of_this_secret_fails() {
-    let rig = Rig::start().await;
-    for body in [
-        "",
+    let bundle = &["a secret bundle with value and id"][..];
+    let bodies = [
         "<html>",
         r#"{"value":"x"}"#,
         r#"{"id":"https://x/secrets/maps-key/1"}"#,
         r#"{"value":"x","id":"https://x/secrets/other/1"}"#,
-    ] {
-        let server = Server::before(rig.handler.port(), move |_, _, response| {
-            if response.status() == StatusCode::OK {
-                response.headers_mut().remove("content-length");
-                *response.body_mut() = body.into();
-            }
-        })
-        .await;
-        let report = Smoke::of(server.port).secret(SECRET).run().await;
-        report.must_fail(body, SERVED, &["a secret bundle with value and id"]);
-        assert_eq!(report.failures().len(), 1, "{}", report.stdout);
-    }
+        r#"{"value":"x","id":"https://x/secrets/maps-key/1","tags":{}}"#,
+    ];
+    let errors = errors
+        .into_iter()
+        .map(|(status, code, words)| (status, error(code), words));
+    let bodies = bodies.into_iter().map(|body| (200, body.to_owned(), bundle));
+    errors.chain(bodies).collect()
 }

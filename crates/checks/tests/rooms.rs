@@ -26,7 +26,7 @@ const OUTSIDE: [&str; 8] = [
     "fs",
 ];
 
-const ROOMS: [Room; 17] = [
+const ROOMS: [Room; 18] = [
     Room {
         module: "az",
         siblings: &[],
@@ -158,6 +158,11 @@ const ROOMS: [Room; 17] = [
             "Instant",
         ],
     },
+    Room {
+        module: "cli/smoke",
+        siblings: &["az", "cors", "host", "outbound", "secret"],
+        never: &["warp", "hyper", "SystemTime", "Instant", "fs"],
+    },
 ];
 
 /// The longest file that a person reads without a map.
@@ -176,7 +181,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
     entries.flat_map(|entry| files(&entry.unwrap().path())).collect()
 }
 
-/// The files of a module that are part of the product.
+/// The files of a module that are part of the product, but for those of a room inside it.
 fn product_files(module: &str) -> Vec<PathBuf> {
     let file = root().join(module).with_extension("rs");
     let all = if file.is_file() {
@@ -184,7 +189,14 @@ fn product_files(module: &str) -> Vec<PathBuf> {
     } else {
         files(&root().join(module))
     };
-    all.into_iter().filter(|path| !is_test(path)).collect()
+    let inner: Vec<_> = ROOMS
+        .iter()
+        .filter(|room| room.module.starts_with(&format!("{module}/")))
+        .map(|room| root().join(room.module))
+        .collect();
+    all.into_iter()
+        .filter(|path| !is_test(path) && !inner.iter().any(|room| path.starts_with(room)))
+        .collect()
 }
 
 fn is_test(path: &Path) -> bool {
@@ -283,7 +295,9 @@ fn group_members(group: &str) -> Vec<&str> {
 
 #[test]
 fn every_module_has_its_room() {
-    let mut expected: Vec<_> = ROOMS.iter().map(|room| room.module).chain(["lib", "main"]).collect();
+    let modules = ROOMS.iter().map(|room| room.module);
+    let modules = modules.filter(|module| !module.contains('/'));
+    let mut expected: Vec<_> = modules.chain(["lib", "main"]).collect();
     let mut found: Vec<_> = fs::read_dir(root())
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())

@@ -19,7 +19,11 @@ use super::speech;
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
-/// An acceptor for `localhost`, `127.0.0.1`, `::1` and the hosts of the Speech double, and the PEM of the authority that vouches for it.
+/// An app's public name, for a test that asks it through a proxy.
+const APP_HOST: &str = "contoso-keys.azurewebsites.net";
+
+/// An acceptor for this machine's names, the hosts of the Speech double and `APP_HOST`, and the PEM of the authority that
+/// vouches for it.
 ///
 /// The authority's key is dropped here: nothing else can ever be signed with it.
 pub(crate) fn acceptor() -> io::Result<(TlsAcceptor, String)> {
@@ -33,7 +37,7 @@ fn server_config() -> Result<(ServerConfig, String), Box<dyn std::error::Error +
     ca_params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca = CertifiedIssuer::self_signed(ca_params, KeyPair::generate()?)?;
 
-    let names = ["localhost", "127.0.0.1", "::1"].into_iter().chain(speech::HOSTS);
+    let names = ["localhost", "127.0.0.1", "::1", APP_HOST].into_iter().chain(speech::HOSTS);
     let mut leaf_params = params("keyvault-cors emulator", names.map(str::to_owned).collect())?;
     // Python 3.13 verifies strictly: it wants the key usage and the authority's key identifier.
     leaf_params.use_authority_key_identifier_extension = true;
