@@ -11,7 +11,7 @@ mod settings;
 use std::fs;
 use std::path::Path;
 
-use page::{Page, pages, root};
+use page::{Page, root};
 
 /// What documents name and what is not here yet: pages and commands that are being written. Each is taken out of this
 /// list with the change that adds it; [`nothing_is_pending_that_is_here`] fails otherwise.
