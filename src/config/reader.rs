@@ -147,23 +147,26 @@ impl<'a> Reader<'a> {
         Some(value)
     }
 
-    /// `true` or `false`, in any case: templates write `True`. A value at fault reads as false.
+    /// `true` or `false`, in any case: templates write `True`. A value at fault reads as the default, which is the safe
+    /// one.
     pub(super) fn boolean(&mut self, setting: &Setting) -> bool {
+        let default = setting.default == Fallback::Value("true");
         let Some(value) = self.text(setting) else {
-            return false;
+            return default;
         };
         if value.eq_ignore_ascii_case("true") {
-            return true;
-        }
-        if !value.eq_ignore_ascii_case("false") {
+            true
+        } else if value.eq_ignore_ascii_case("false") {
+            false
+        } else {
             let meant = match value.trim().to_ascii_lowercase().as_str() {
                 "1" | "yes" | "on" | "true" => "; write true",
                 "0" | "no" | "off" | "false" => "; write false",
                 _ => "",
             };
             self.fault(setting.name, format!("it is neither true nor false{meant}"));
+            default
         }
-        false
     }
 
     /// Whole seconds; zero for a value at fault.

@@ -18,7 +18,7 @@ pub(crate) const TABLES: [&str; 2] = [
 const FINE: &str = include_str!("data/fine.txt");
 
 /// All settings of the contract, and whether an empty value is a fault.
-const SETTINGS: [(&str, bool); 25] = [
+const SETTINGS: [(&str, bool); 26] = [
     ("KEY_VAULT_URL", true),
     ("ALLOWED_SECRETS", true),
     ("ALLOWED_ORIGINS", true),
@@ -31,6 +31,7 @@ const SETTINGS: [(&str, bool); 25] = [
     ("CACHE_STALE_SECONDS", true),
     ("PREFETCH", true),
     ("UPSTREAM_TIMEOUT_SECONDS", true),
+    ("REQUIRED_TAG", false),
     ("AZURE_CLIENT_ID", false),
     ("AZURE_TOKEN_CREDENTIALS", false),
     ("ENTRA_TENANT_ID", false),

@@ -204,7 +204,7 @@ fn values() -> impl Strategy<Value = String> {
         Just(KEY.to_owned()),
         Just(format!("{KEY}\n")),
         Just(format!("AccountKey={KEY};")),
-        Just(KEY[..40].to_owned()),
+        Just(KEY.chars().take(40).collect::<String>()),
         Just("canary".to_owned()),
     ]
 }

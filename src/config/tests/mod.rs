@@ -338,6 +338,8 @@ fn nothing_at_fault_stands_for_more_than_was_meant() {
         let settings = BTreeMap::from([(setting.name.to_owned(), value.to_owned())]);
         assert!(!Reader::new(&settings).boolean(setting), "{}", setting.name);
     }
+    let settings = BTreeMap::from([("REQUIRE_ORIGIN".to_owned(), "off".to_owned())]);
+    assert!(Reader::new(&settings).boolean(&settings::REQUIRE_ORIGIN));
 }
 
 #[test]

@@ -122,7 +122,7 @@ async fn a_failure_is_remembered_twice_as_long_each_time_up_to_30_s() {
         assert_eq!(service.fetches.len(), tries + 1);
         let pause = Duration::from_secs(seconds);
         assert_eq!(service.fail(UNAVAILABLE), Some(unavailable("the service fails", pause)));
-        advance(pause - Duration::from_millis(1)).await;
+        advance(pause.saturating_sub(Duration::from_millis(1))).await;
         let left = unavailable("the service fails", Duration::from_millis(1));
         assert_eq!(service.ends(&key, NOW), Some(Err(left)));
         advance(Duration::from_millis(1)).await;
@@ -140,7 +140,7 @@ async fn the_services_own_time_to_retry_holds_up_to_a_minute() {
         service.ends(&key, NOW);
         let throttled = |seconds| unavailable(THROTTLED, Duration::from_secs(seconds));
         assert_eq!(service.fail(throttled(asked)), Some(throttled(held)));
-        advance(Duration::from_secs(60)).await;
+        advance(Duration::from_mins(1)).await;
     }
     service.ends(&key, NOW);
     assert_eq!(

@@ -212,7 +212,10 @@ fn no_fault_repeats_what_may_be_a_key() {
         format!("speech-token host={KEY}"),
     ] {
         let faults = faults(&text).join("\n").to_ascii_lowercase();
-        assert!(!faults.contains(&KEY.to_ascii_lowercase()[..8]), "{text}: {faults}");
+        assert!(
+            !faults.contains(&KEY.to_ascii_lowercase().chars().take(8).collect::<String>()),
+            "{text}: {faults}"
+        );
     }
 }
 

@@ -7,9 +7,29 @@ use crate::PENDING;
 use crate::page::{pages, root};
 
 /// Programs that are not ours.
-const PROGRAMS: [&str; 20] = [
-    "apt-get", "az", "azd", "cat", "cd", "cp", "curl", "do", "done", "dotnet", "eval", "export", "for", "func", "git",
-    "node", "printf", "rm", "sudo", "unzip",
+const PROGRAMS: [&str; 22] = [
+    "apt-get",
+    "az",
+    "azd",
+    "cat",
+    "cd",
+    "cp",
+    "curl",
+    "do",
+    "done",
+    "dotnet",
+    "eval",
+    "export",
+    "for",
+    "func",
+    "gh",
+    "git",
+    "node",
+    "printf",
+    "rm",
+    "sha256sum",
+    "sudo",
+    "unzip",
 ];
 
 /// What `handler --help` says of the command line.

@@ -19,10 +19,8 @@ fn row(setting: &Setting) -> [String; 3] {
         meaning.insert_str(0, &format!("{least} to {most}: "));
     }
     if let Empty::Means(what) = setting.empty {
-        meaning.push_str(&format!("; empty: {what}"));
-    }
-    if let (Kind::Choice(words), Fallback::Value(_)) = (setting.kind, setting.default) {
-        meaning.push_str(&format!("; `{}`", words.join("` or `")));
+        meaning += "; empty: ";
+        meaning += what;
     }
     [format!("`{}`", setting.name), default, meaning]
 }

@@ -92,7 +92,7 @@ pub(crate) fn differences(program: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for path in sources()
         .iter()
-        .filter(|path| path.starts_with("infra/") && path.ends_with(".bicep"))
+        .filter(|path| path.starts_with("infra/") && Path::new(path).extension().is_some_and(|end| end == "bicep"))
     {
         let file = root().join(path);
         if std::fs::read_to_string(&file).expect("a source") != bicep.format(&file) {

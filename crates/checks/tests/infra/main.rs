@@ -5,7 +5,12 @@
 //! the committed files on every machine. Where there is a compiler (`BICEP`, `../shared/bicep/bicep` or `bicep` on the
 //! PATH) it has to produce exactly those files, and print no diagnostic.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a broken expectation ends a test")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken expectation ends a test"
+)]
 
 mod compiler;
 mod mutants;

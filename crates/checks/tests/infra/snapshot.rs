@@ -43,8 +43,8 @@ impl Snapshot {
     pub(crate) fn with(&self, text: String) -> Self {
         let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", self.name));
         Self {
-            json,
             text,
+            json,
             ..self.clone()
         }
     }

@@ -12,10 +12,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use contents::{CONTENTS, HANDLER, ROOT, files};
-use testkit::functions_host::{App, FunctionsHost, KEY, Mode};
 use object::read::elf::ElfFile64;
 use object::{Architecture, LittleEndian, Object, elf};
 use testkit::client::Request;
+use testkit::functions_host::{App, FunctionsHost, KEY, Mode};
 use testkit::handler::{Environment, Launch, ORIGIN};
 use testkit::{Emulator, ReservedPort, Secret};
 
@@ -181,7 +181,9 @@ async fn the_unpacked_archive_runs_behind_a_functions_host() {
         .with("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
         .with("FUNCTIONS_APP_ROOT_PATH", folder.path());
     let handler = launch(environment).serve(port).await;
-    let host = FunctionsHost::start(app, Mode::Proxying, handler.port(), None).await.unwrap();
+    let host = FunctionsHost::start(app, Mode::Proxying, handler.port(), None)
+        .await
+        .unwrap();
 
     let answer = Request::get("/api/secrets/maps-key")
         .origin(ORIGIN)

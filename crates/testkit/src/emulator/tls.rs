@@ -37,7 +37,9 @@ fn server_config() -> Result<(ServerConfig, String), Box<dyn std::error::Error +
     ca_params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca = CertifiedIssuer::self_signed(ca_params, KeyPair::generate()?)?;
 
-    let names = ["localhost", "127.0.0.1", "::1", APP_HOST].into_iter().chain(speech::HOSTS);
+    let names = ["localhost", "127.0.0.1", "::1", APP_HOST]
+        .into_iter()
+        .chain(speech::HOSTS);
     let mut leaf_params = params("keyvault-cors emulator", names.map(str::to_owned).collect())?;
     // Python 3.13 verifies strictly: it wants the key usage and the authority's key identifier.
     leaf_params.use_authority_key_identifier_extension = true;
