@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::PENDING;
 use crate::page::{pages, root};
 
 /// Programs that are not ours.
@@ -33,7 +32,7 @@ const PROGRAMS: [&str; 22] = [
 ];
 
 /// What `handler --help` says of the command line.
-pub(crate) fn usage() -> String {
+fn usage() -> String {
     fs::read_to_string(root().join("src/cli/arguments.rs")).unwrap()
 }
 
@@ -149,9 +148,6 @@ fn cargo(arguments: &[String]) -> Option<String> {
 
 fn handler(arguments: &[String]) -> Option<String> {
     let subcommand = arguments.first().filter(|word| !word.starts_with('-'));
-    if subcommand.is_some_and(|word| PENDING.contains(&&*format!("handler {word}"))) {
-        return None;
-    }
     let usage = usage();
     if let Some(subcommand) = subcommand
         && !usage.contains(&format!("  handler {subcommand}"))

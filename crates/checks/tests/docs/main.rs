@@ -13,32 +13,10 @@ use std::path::Path;
 
 use page::{Page, root};
 
-/// What documents name and what is not here yet: pages and commands that are being written. Each is taken out of this
-/// list with the change that adds it; [`nothing_is_pending_that_is_here`] fails otherwise.
-const PENDING: [&str; 6] = [
-    "docs/deploy.md",
-    "docs/operations.md",
-    "docs/clients.md",
-    "docs/browsers.md",
-    "docs/credentials.md",
-    "handler smoke",
-];
-
 /// Lines of the README, at most.
 const MAX_README: usize = 160;
 /// Lines that a person sees without scrolling, at most.
 const FIRST_SCREEN: usize = 25;
-
-#[test]
-fn nothing_is_pending_that_is_here() {
-    for name in PENDING {
-        let is_here = match name.strip_prefix("handler ") {
-            Some(subcommand) => commands::usage().contains(&format!("handler {subcommand}")),
-            None => root().join(name).exists(),
-        };
-        assert!(!is_here, "{name} is here now: take it out of PENDING");
-    }
-}
 
 #[test]
 fn the_readme_is_short_and_says_first_what_was_never_run() {
