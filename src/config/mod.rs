@@ -97,11 +97,8 @@ impl Config {
 fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     let vault_url = key_vault::read_url(reader);
     let secrets = secrets::read(reader);
-    let origins = origins::read(reader);
-    let request_headers = headers::read_allowed(reader);
-    let credentials = origins.as_ref().is_some_and(cors::AllowedOrigins::with_credentials);
-    let exposed_headers = headers::read_exposed(reader, credentials);
-    let max_age = headers::read_max_age(reader);
+    let cors = read_cors(reader);
+    let origins = cors.as_ref().map(|cors| &cors.origins);
     let require_origin = read_require_origin(reader);
     let ttl = reader.seconds(&settings::CACHE_TTL);
     let stale = reader.seconds(&settings::CACHE_STALE);
@@ -117,7 +114,7 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     let is_anonymous = posture::check(reader, files, under_functions_host, has_entra);
     let allowed = rules::Allowed {
         secrets: secrets.as_ref(),
-        origins: origins.as_ref(),
+        origins,
         has_entra,
         is_anonymous,
     };
@@ -125,13 +122,13 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     names::check(reader);
     let app = platform::app(reader);
     platform::check_identity(reader, &app);
-    if let Some(origins) = &origins {
+    if let Some(origins) = origins {
         platform::check_cors(reader, origins, &app);
     }
-    let (vault_url, secrets, origins) = (vault_url?, secrets?, origins?);
+    let (vault_url, secrets, cors) = (vault_url?, secrets?, cors?);
     let has_exact_names = secrets.names().next().is_some();
     Some(Config {
-        mirror: platform::mirror_all(&origins, &app),
+        mirror: platform::mirror_all(&cors.origins, &app),
         vault: vault::Options {
             url: vault_url.url,
             loopback: vault_url.is_loopback,
@@ -141,12 +138,7 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
             has_exact_names,
         },
         cache: cache::Options { stale, timeout },
-        cors: cors::Options {
-            origins,
-            request_headers,
-            exposed_headers,
-            max_age,
-        },
+        cors,
         token,
         access: access::Options {
             secrets,
@@ -168,6 +160,21 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
         prefetch,
         under_functions_host,
         warnings: Vec::new(),
+    })
+}
+
+/// Which pages may read answers; `None` where the origins are at fault.
+fn read_cors(reader: &mut Reader<'_>) -> Option<cors::Options> {
+    let origins = origins::read(reader);
+    let request_headers = headers::read_allowed(reader);
+    let credentials = origins.as_ref().is_some_and(cors::AllowedOrigins::with_credentials);
+    let exposed_headers = headers::read_exposed(reader, credentials);
+    let max_age = headers::read_max_age(reader);
+    Some(cors::Options {
+        origins: origins?,
+        request_headers,
+        exposed_headers,
+        max_age,
     })
 }
 
