@@ -28,7 +28,7 @@ pub use self::posture::AppFiles;
 use self::reader::Reader;
 pub use self::reader::{Finding, Findings};
 pub use self::settings::{Empty, Fallback, Kind, RULE_PARTS, RulePart, SETTINGS, Setting};
-pub use self::settings_file::read_settings_file;
+pub use self::settings_file::{SettingsFile, read_settings_file};
 use crate::{access, api, cache, cors, deliver, log, token, vault};
 
 /// A configuration without faults: the options of each module, and what the wiring needs beside them.
@@ -93,15 +93,13 @@ impl Config {
     }
 }
 
-/// The configuration, but for its warnings; `None` when a part of it that has no harmless stand-in is at fault.
+/// The configuration, but for its warnings; `None` when a part of it is at fault for which nothing harmless can be put.
 fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
+    let app = platform::app(reader);
     let vault_url = key_vault::read_url(reader);
     let secrets = secrets::read(reader);
-    let origins = origins::read(reader);
-    let request_headers = headers::read_allowed(reader);
-    let credentials = origins.as_ref().is_some_and(cors::AllowedOrigins::with_credentials);
-    let exposed_headers = headers::read_exposed(reader, credentials);
-    let max_age = headers::read_max_age(reader);
+    let cors = read_cors(reader);
+    let origins = cors.as_ref().map(|cors| &cors.origins);
     let require_origin = read_require_origin(reader);
     let ttl = reader.seconds(&settings::CACHE_TTL);
     let stale = reader.seconds(&settings::CACHE_STALE);
@@ -117,36 +115,26 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     let is_anonymous = posture::check(reader, files, under_functions_host, has_entra);
     let allowed = rules::Allowed {
         secrets: secrets.as_ref(),
-        origins: origins.as_ref(),
+        origins,
         has_entra,
         is_anonymous,
     };
     let (rules, gives) = rules::read(reader, &allowed);
     names::check(reader);
-    let app = platform::app(reader);
-    platform::check_identity(reader, &app);
-    if let Some(origins) = &origins {
-        platform::check_cors(reader, origins, &app);
-    }
-    let (vault_url, secrets, origins) = (vault_url?, secrets?, origins?);
-    let has_exact_names = secrets.names().next().is_some();
+    platform::check(reader, origins, &app);
+    let (vault_url, secrets, cors) = (vault_url?, secrets?, cors?);
     Some(Config {
-        mirror: platform::mirror_all(&origins, &app),
+        mirror: platform::mirror_all(&cors.origins, &app),
         vault: vault::Options {
             url: vault_url.url,
             loopback: vault_url.is_loopback,
             identity,
             timeout,
             required_tag,
-            has_exact_names,
+            has_exact_names: secrets.names().count() > 0,
         },
         cache: cache::Options { stale, timeout },
-        cors: cors::Options {
-            origins,
-            request_headers,
-            exposed_headers,
-            max_age,
-        },
+        cors,
         token,
         access: access::Options {
             secrets,
@@ -168,6 +156,20 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
         prefetch,
         under_functions_host,
         warnings: Vec::new(),
+    })
+}
+
+fn read_cors(reader: &mut Reader<'_>) -> Option<cors::Options> {
+    let origins = origins::read(reader);
+    let credentials = origins.as_ref().is_some_and(cors::AllowedOrigins::with_credentials);
+    let request_headers = headers::read_allowed(reader);
+    let exposed_headers = headers::read_exposed(reader, credentials);
+    let max_age = headers::read_max_age(reader);
+    Some(cors::Options {
+        origins: origins?,
+        request_headers,
+        exposed_headers,
+        max_age,
     })
 }
 
@@ -196,7 +198,7 @@ fn read_logging(reader: &mut Reader<'_>) -> Option<log::Options> {
         );
         return None;
     };
-    if !keeps_request_lines(directives) {
+    if !enables_request_lines(directives) {
         reader.warn(
             NAME,
             "it leaves out the line that each request writes; warn,keyvault_cors=info keeps it",
@@ -207,7 +209,7 @@ fn read_logging(reader: &mut Reader<'_>) -> Option<log::Options> {
 
 /// Whether the line of each request passes these directives. Those with spans or fields are more than this can read, and
 /// are taken to keep it.
-fn keeps_request_lines(directives: &str) -> bool {
+fn enables_request_lines(directives: &str) -> bool {
     let targets = directives.parse::<Targets>();
     targets.map_or(true, |targets| {
         targets.would_enable("keyvault_cors::api::record", &Level::INFO)

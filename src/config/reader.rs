@@ -132,7 +132,11 @@ impl<'a> Reader<'a> {
 
     /// The value of a variable that is set, unless that is at fault.
     pub(super) fn own_value<'v>(&mut self, name: &str, value: &'v str, empty: Empty) -> Option<&'v str> {
-        if UNRESOLVED.iter().any(|prefix| value.starts_with(prefix)) {
+        let begins = |prefix: &&str| {
+            let beginning = value.get(..prefix.len());
+            beginning.is_some_and(|text| text.eq_ignore_ascii_case(prefix))
+        };
+        if UNRESOLVED.iter().any(begins) {
             self.fault(
                 name,
                 "the platform did not resolve this reference; check that it names an existing secret or key and that \

@@ -1,7 +1,6 @@
 //! What a request costs in the whole `api` filter, audit line included, without sockets: `cargo bench -p bench --bench api`.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 
-use std::collections::HashMap;
 use std::hint::black_box;
 use std::io;
 use std::path::Path;

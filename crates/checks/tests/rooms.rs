@@ -267,7 +267,7 @@ fn group_members(group: &str) -> Vec<&str> {
         match c {
             '{' => depth += 1,
             ',' | '}' if depth == 0 => {
-                members.push(first_word(group[start..index].trim()));
+                members.push(first_word(group.get(start..index).unwrap_or_default().trim()));
                 start = index + 1;
                 if c == '}' {
                     break;
