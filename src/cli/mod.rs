@@ -94,11 +94,11 @@ fn smoke(mut arguments: smoke::Arguments) -> ExitCode {
 
 /// The configuration that the environment and a settings file give, and where each setting is from.
 fn read(file: Option<&OsString>) -> Result<(Config, Settings), Findings> {
-    let settings = Settings::read(environment(), file).map_err(|faults| Findings {
-        faults,
+    let settings = Settings::read(environment(), file).map_err(|fault| Findings {
+        faults: vec![fault],
         warnings: Vec::new(),
     })?;
-    let config = Config::read(&settings.values, &settings.app_files())?;
+    let config = settings.config()?;
     Ok((config, settings))
 }
 

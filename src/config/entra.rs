@@ -4,9 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use url::Url;
-use uuid::Uuid;
 
-use super::reader::{Reader, elements};
+use super::reader::{Reader, elements, is_guid};
 use super::settings::{
     ALLOWED_HEADERS, ENTRA_ALLOWED_CLIENTS, ENTRA_AUDIENCE, ENTRA_AUTHORITY_HOST, ENTRA_REQUIRED_ROLES,
     ENTRA_REQUIRED_SCOPES, ENTRA_TENANT_ID, Fallback,
@@ -52,11 +51,6 @@ const OTHER_APP_IDS: [&str; 5] = [
     "00000002-0000-0000-c000-000000000000",
     "797f4846-ba00-4fd7-ba43-dac1f8f63013",
 ];
-
-/// Whether `text` is a GUID in the form of 8-4-4-4-12 hexadecimal digits.
-pub(super) fn is_guid(text: &str) -> bool {
-    text.len() == 36 && Uuid::try_parse(text).is_ok()
-}
 
 /// Whose tokens are accepted and what they need, when both the tenant and the audience are set; half a set-up is a fault,
 /// because whoever wrote it believes that callers are checked.

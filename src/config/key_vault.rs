@@ -3,8 +3,7 @@
 use url::Url;
 
 use super::base_url;
-use super::entra::is_guid;
-use super::reader::Reader;
+use super::reader::{Reader, is_guid};
 use super::settings::{AZURE_CLIENT_ID, AZURE_TOKEN_CREDENTIALS, KEY_VAULT_URL, REQUIRED_TAG};
 use crate::host;
 use crate::vault::{Identity, RequiredTag};

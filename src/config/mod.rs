@@ -28,7 +28,7 @@ pub use self::posture::AppFiles;
 use self::reader::Reader;
 pub use self::reader::{Finding, Findings};
 pub use self::settings::{Empty, Fallback, Kind, RULE_PARTS, RulePart, SETTINGS, Setting};
-pub use self::settings_file::read_settings_file;
+pub use self::settings_file::{SettingsFile, read_settings_file};
 use crate::{access, api, cache, cors, deliver, log, token, vault};
 
 /// A configuration without faults: the options of each module, and what the wiring needs beside them.
@@ -93,8 +93,9 @@ impl Config {
     }
 }
 
-/// The configuration, but for its warnings; `None` when a part of it that has no harmless stand-in is at fault.
+/// The configuration, but for its warnings; `None` when a part of it is at fault for which nothing harmless can be put.
 fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
+    let app = platform::app(reader);
     let vault_url = key_vault::read_url(reader);
     let secrets = secrets::read(reader);
     let cors = read_cors(reader);
@@ -120,13 +121,8 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     };
     let (rules, gives) = rules::read(reader, &allowed);
     names::check(reader);
-    let app = platform::app(reader);
-    platform::check_identity(reader, &app);
-    if let Some(origins) = origins {
-        platform::check_cors(reader, origins, &app);
-    }
+    platform::check(reader, origins, &app);
     let (vault_url, secrets, cors) = (vault_url?, secrets?, cors?);
-    let has_exact_names = secrets.names().next().is_some();
     Some(Config {
         mirror: platform::mirror_all(&cors.origins, &app),
         vault: vault::Options {
@@ -135,7 +131,7 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
             identity,
             timeout,
             required_tag,
-            has_exact_names,
+            has_exact_names: secrets.names().count() > 0,
         },
         cache: cache::Options { stale, timeout },
         cors,
@@ -166,8 +162,8 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
 /// Which pages may read answers; `None` where the origins are at fault.
 fn read_cors(reader: &mut Reader<'_>) -> Option<cors::Options> {
     let origins = origins::read(reader);
-    let request_headers = headers::read_allowed(reader);
     let credentials = origins.as_ref().is_some_and(cors::AllowedOrigins::with_credentials);
+    let request_headers = headers::read_allowed(reader);
     let exposed_headers = headers::read_exposed(reader, credentials);
     let max_age = headers::read_max_age(reader);
     Some(cors::Options {
@@ -203,7 +199,7 @@ fn read_logging(reader: &mut Reader<'_>) -> Option<log::Options> {
         );
         return None;
     };
-    if !keeps_request_lines(directives) {
+    if !enables_request_lines(directives) {
         reader.warn(
             NAME,
             "it leaves out the line that each request writes; warn,keyvault_cors=info keeps it",
@@ -214,7 +210,7 @@ fn read_logging(reader: &mut Reader<'_>) -> Option<log::Options> {
 
 /// Whether the line of each request passes these directives. Those with spans or fields are more than this can read, and
 /// are taken to keep it.
-fn keeps_request_lines(directives: &str) -> bool {
+fn enables_request_lines(directives: &str) -> bool {
     let targets = directives.parse::<Targets>();
     targets.map_or(true, |targets| {
         targets.would_enable("keyvault_cors::api::record", &Level::INFO)

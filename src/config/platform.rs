@@ -17,8 +17,16 @@ pub(super) fn app(reader: &Reader<'_>) -> az::App {
     )
 }
 
+/// Warns of what makes reads or preflights fail. Without `origins` the CORS list has nothing to be compared with.
+pub(super) fn check(reader: &mut Reader<'_>, origins: Option<&AllowedOrigins>, app: &az::App) {
+    check_identity(reader, app);
+    if let Some(origins) = origins {
+        check_cors(reader, origins, app);
+    }
+}
+
 /// Warns of an app without an identity, or with one that cannot be used: every read would fail.
-pub(super) fn check_identity(reader: &mut Reader<'_>, app: &az::App) {
+fn check_identity(reader: &mut Reader<'_>, app: &az::App) {
     const ENDPOINT: &str = "IDENTITY_ENDPOINT";
     let is_set = |reader: &Reader<'_>, name| reader.platform(name).is_some();
     if is_set(reader, ENDPOINT) {
@@ -52,7 +60,7 @@ struct Platform<'a> {
 
 /// Warns when the platform's own CORS list differs from ours. Flex Consumption and Linux Consumption answer every
 /// preflight from it.
-pub(super) fn check_cors(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &az::App) {
+fn check_cors(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &az::App) {
     let is_consumption = reader
         .platform("WEBSITE_SKU")
         .is_some_and(|sku| sku.eq_ignore_ascii_case("FlexConsumption") || sku.eq_ignore_ascii_case("Dynamic"));
@@ -133,6 +141,10 @@ fn compare(reader: &mut Reader<'_>, platform: &Platform<'_>, origins: &AllowedOr
             ),
         );
     }
+    compare_patterns(reader, platform, patterns);
+}
+
+fn compare_patterns(reader: &mut Reader<'_>, platform: &Platform<'_>, patterns: &[Pattern]) {
     let (exact, wild): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.is_exact());
     let exact = exact.iter().map(ToString::to_string);
     let missing: Vec<_> = exact.filter(|origin| !platform.list.contains(origin)).collect();
@@ -191,7 +203,7 @@ fn compare_credentials(reader: &mut Reader<'_>, platform: &Platform<'_>, origins
 }
 
 /// The command that gives the platform the exact origins of `origins`, or why there is none.
-pub(super) fn mirror(origins: &AllowedOrigins, app: &az::App) -> String {
+fn mirror(origins: &AllowedOrigins, app: &az::App) -> String {
     let exact: Vec<_> = match origins {
         AllowedOrigins::Any => vec!["*".to_owned()],
         AllowedOrigins::Listed { patterns, .. } => patterns

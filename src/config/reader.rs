@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::settings::{Empty, Fallback, Kind, Setting};
 
 /// Something wrong with a setting, or worth a warning.
@@ -132,7 +134,11 @@ impl<'a> Reader<'a> {
 
     /// The value of a variable that is set, unless that is at fault.
     pub(super) fn own_value<'v>(&mut self, name: &str, value: &'v str, empty: Empty) -> Option<&'v str> {
-        if UNRESOLVED.iter().any(|prefix| value.starts_with(prefix)) {
+        let begins = |prefix: &&str| {
+            let beginning = value.get(..prefix.len());
+            beginning.is_some_and(|text| text.eq_ignore_ascii_case(prefix))
+        };
+        if UNRESOLVED.iter().any(begins) {
             self.fault(
                 name,
                 "the platform did not resolve this reference; check that it names an existing secret or key and that \
@@ -220,4 +226,9 @@ pub(super) fn elements(list: &str) -> impl Iterator<Item = (usize, &str)> {
     list.split(',')
         .enumerate()
         .map(|(index, element)| (index + 1, element.trim()))
+}
+
+/// Whether `text` is a GUID in the form of 8-4-4-4-12 hexadecimal digits.
+pub(super) fn is_guid(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
 }

@@ -1,42 +1,49 @@
 //! `Values` of a local.settings.json, as Core Tools reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Json;
 use super::reader::Finding;
 
-/// The settings in the `Values` of the file `name`, from its bytes. Numbers and booleans are taken as text.
+/// The `Values` of a settings file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsFile {
+    /// The settings; numbers and booleans are taken as text.
+    pub values: BTreeMap<String, String>,
+    /// The names whose values are none: null, objects and arrays.
+    pub invalid: BTreeSet<String>,
+    /// What is wrong with those, none of which is repeated.
+    pub faults: Vec<Finding>,
+}
+
+/// Reads the `Values` of the file `name` from its bytes.
 ///
 /// # Errors
-/// Everything that is wrong with it at once: it is no JSON, is encrypted, has no object `Values`, or has values that are
-/// null, objects or arrays. No value is repeated.
-pub fn read_settings_file(name: &str, bytes: &[u8]) -> Result<BTreeMap<String, String>, Vec<Finding>> {
+/// Why it has none: it is no JSON, is encrypted, or has no object `Values`.
+pub fn read_settings_file(name: &str, bytes: &[u8]) -> Result<SettingsFile, Finding> {
     let finding = |message: String| Finding::new(name, message);
-    let file = Json::parse(bytes).map_err(|at| {
-        let message = format!("it is not JSON: line {}, column {}", at.line, at.column);
-        vec![finding(message)]
-    })?;
-    let is_encrypted = file
+    let json =
+        Json::parse(bytes).map_err(|at| finding(format!("it is not JSON: line {}, column {}", at.line, at.column)))?;
+    let is_encrypted = json
         .members("IsEncrypted")
         .any(|value| *value == Json::Boolean(true) || value.is_text("true"));
     if is_encrypted {
         let message = "it is encrypted; decrypt it where it is, with: func settings decrypt";
-        return Err(vec![finding(message.into())]);
+        return Err(finding(message.into()));
     }
     // As with every repeated name, the last one holds.
-    let Some(Json::Object(values)) = file.members("Values").last() else {
-        return Err(vec![finding("it has no object `Values`".into())]);
+    let Some(Json::Object(members)) = json.members("Values").last() else {
+        return Err(finding("it has no object `Values`".into()));
     };
-    let mut settings = BTreeMap::new();
-    let mut faults = Vec::new();
-    for (name, value) in values {
+    let mut file = SettingsFile::default();
+    for (setting, value) in members {
         let what = match value {
             Json::Text(text) | Json::Number(text) => {
-                settings.insert(name.clone(), text.clone());
+                file.values.insert(setting.clone(), text.clone());
                 continue;
             }
             Json::Boolean(boolean) => {
-                settings.insert(name.clone(), boolean.to_string());
+                file.values.insert(setting.clone(), boolean.to_string());
                 continue;
             }
             Json::Null => "null, which is no value; remove the line, or give it a text",
@@ -45,7 +52,9 @@ pub fn read_settings_file(name: &str, bytes: &[u8]) -> Result<BTreeMap<String, S
                 "an object; a setting is one text, and the parts of a nested name are joined by `__` (two underscores)"
             }
         };
-        faults.push(finding(format!("Values.{} is {what}", name.escape_debug())));
+        file.invalid.insert(setting.clone());
+        file.faults
+            .push(finding(format!("Values.{} is {what}", setting.escape_debug())));
     }
-    if faults.is_empty() { Ok(settings) } else { Err(faults) }
+    Ok(file)
 }

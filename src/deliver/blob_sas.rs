@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
-use super::give::{Credential, Parameters, Unfit, is_label};
+use super::parameters::{Credential, Parameters, Unfit, is_label};
 
 const VERSION: &str = "2022-11-02";
 const DEFAULT_TTL_SECONDS: u32 = 900;

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
-use super::give::Credential;
+use super::parameters::Credential;
 use super::speech_token::{IssueError, SpeechToken};
 use super::{Delivery, GiveError};
 use crate::outbound;

@@ -6,6 +6,7 @@ mod blob_sas;
 mod bundle;
 mod exchange;
 mod give;
+mod parameters;
 mod pubsub_token;
 mod speech_token;
 
@@ -20,8 +21,8 @@ use thiserror::Error;
 pub use self::blob_sas::BlobSas;
 use self::bundle::{RenderedAttributes, RenderedBundle};
 use self::exchange::Exchange;
-use self::give::Unfit;
 pub use self::give::{Give, GiveFault, GiveWarning, Quoted};
+use self::parameters::Unfit;
 pub use self::pubsub_token::PubSubToken;
 pub use self::speech_token::SpeechToken;
 use crate::secret::{Attributes, Bundle, SecretKey, SecretName, SecretValue};

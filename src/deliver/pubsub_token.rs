@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::give::{Credential, Parameters, Unfit, host_in, is_dns_name};
+use super::parameters::{Credential, Parameters, Unfit, host_in, is_dns_name};
 
 const DEFAULT_TTL_SECONDS: u32 = 600;
 /// Bounds on the text of an access key: HS256 needs 256 bits at least (RFC 7518 §3.2), and Azure's have 44 or 84.

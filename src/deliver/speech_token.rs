@@ -12,7 +12,7 @@ use reqwest::{Client, Response};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::give::{Credential, GiveFault, Parameters, Unfit, host_in, is_label};
+use super::parameters::{Credential, GiveFault, Parameters, Unfit, host_in, is_label};
 use crate::outbound;
 
 const KEY_HEADER: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");

@@ -93,6 +93,32 @@ async fn check_tells_every_value_and_where_it_is_from() {
 }
 
 #[tokio::test]
+async fn faults_of_the_files_values_are_told_with_all_others() {
+    let directory = TempDir::new().unwrap();
+    let text =
+        "{\"Values\":{\"ALLOWED_SECRETS\":[\"a\"],\"CACHE_TTL_SECONDS\":null,\"ALLOWED_ORIGINS\":{},\"LOG_FORMAT\":1}}";
+    let file = file(&directory, text);
+    let environment = least().without("ALLOWED_SECRETS");
+
+    let output = check(environment, &["--settings", &file]).await;
+
+    assert_eq!(output.code, Some(78), "{}", output.all());
+    assert_eq!(
+        output.faults(),
+        [&*file, &*file, &*file, "LOG_FORMAT"],
+        "{}",
+        output.stderr
+    );
+    for name in ["ALLOWED_SECRETS", "CACHE_TTL_SECONDS", "ALLOWED_ORIGINS"] {
+        assert!(
+            output.stderr.contains(&format!("Values.{name} is")),
+            "{}",
+            output.stderr
+        );
+    }
+}
+
+#[tokio::test]
 async fn warnings_are_told_beside_the_faults() {
     let environment = least()
         .with("ALLOWED_ORIGINS", "https://*.contoso.com")

@@ -2,9 +2,8 @@
 
 use super::*;
 
-fn read(text: &str) -> Result<BTreeMap<String, String>, Vec<String>> {
-    read_settings_file("local.settings.json", text.as_bytes())
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+fn read(text: &str) -> Result<SettingsFile, String> {
+    read_settings_file("local.settings.json", text.as_bytes()).map_err(|fault| fault.to_string())
 }
 
 #[test]
@@ -18,14 +17,18 @@ fn what_core_tools_reads_is_read() {
         "{\n// comment\n\"VALUES\":{\"A\":\"text\",/* 300 */\"B\":300,\"C\":true,\"D\":1.50,},\n}",
         r#"{"isEncrypted":"false","Values":{"A":"x","A":"text","B":300,"C":true,"D":1.50},"Host":{"CORS":"*"}}"#,
     ] {
-        assert_eq!(read(text), Ok(expected.clone()), "{text}");
+        let file = read(text).expect(text);
+        assert_eq!((file.values, file.faults), (expected.clone(), vec![]), "{text}");
     }
 }
 
 #[test]
 fn every_value_that_is_none_is_reported_at_once() {
     let text = r#"{"Values":{"A":null,"B":["canary"],"C":{"D":"canary"},"E":"fine"}}"#;
-    let faults = read(text).expect_err("three faults");
+    let file = read(text).expect("the rest is fine");
+    assert_eq!(file.values.get("E").map(String::as_str), Some("fine"));
+    assert_eq!(file.invalid.iter().collect::<Vec<_>>(), ["A", "B", "C"]);
+    let faults: Vec<_> = file.faults.iter().map(ToString::to_string).collect();
     assert_eq!(faults.len(), 3, "{faults:?}");
     for (fault, told) in faults
         .iter()
@@ -55,11 +58,7 @@ fn a_file_that_cannot_be_used_says_why() {
         ),
         ("{\"isencrypted\":\"True\",\"Values\":{}}", "func settings decrypt"),
     ] {
-        let faults = read(text).expect_err(text);
-        assert_eq!(faults.len(), 1, "{text}: {faults:?}");
-        assert!(
-            faults[0].contains(told) && !faults[0].contains("canary"),
-            "{text}: {faults:?}"
-        );
+        let fault = read(text).expect_err(text);
+        assert!(fault.contains(told) && !fault.contains("canary"), "{text}: {fault}");
     }
 }
