@@ -14,6 +14,12 @@ pub const EMULATED_DAEMON: &str = "b94e7a0c-61d2-4f7e-9c39-d5a8e20f7c63";
 /// The vault's name as its error messages give it; it is part of no URL.
 pub const EMULATED_VAULT: &str = "emulated-vault";
 
+/// The hosts of the Speech token service's double, for which the emulator's certificate is good.
+pub(crate) const SPEECH_HOSTS: [&str; 2] = [
+    "westeurope.api.cognitive.microsoft.com",
+    "contoso.cognitiveservices.azure.com",
+];
+
 /// The names of this run: fixed from its start to its end.
 pub(crate) struct Names {
     /// `https://localhost:PORT`.

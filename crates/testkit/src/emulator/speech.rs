@@ -29,11 +29,6 @@ use super::clock::now;
 use super::run::Emulator;
 use crate::accept::serve_all;
 
-/// The hosts of the double, for which the emulator's certificate is good.
-pub(crate) const HOSTS: [&str; 2] = [
-    "westeurope.api.cognitive.microsoft.com",
-    "contoso.cognitiveservices.azure.com",
-];
 const KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
 /// Longest head of a `CONNECT`.
 const MAX_HEAD: usize = 4096;

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::clock::now;
-use super::speech;
+use super::names::SPEECH_HOSTS;
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
@@ -39,7 +39,7 @@ fn server_config() -> Result<(ServerConfig, String), Box<dyn std::error::Error +
 
     let names = ["localhost", "127.0.0.1", "::1", APP_HOST]
         .into_iter()
-        .chain(speech::HOSTS);
+        .chain(SPEECH_HOSTS);
     let mut leaf_params = params("keyvault-cors emulator", names.map(str::to_owned).collect())?;
     // Python 3.13 verifies strictly: it wants the key usage and the authority's key identifier.
     leaf_params.use_authority_key_identifier_extension = true;
