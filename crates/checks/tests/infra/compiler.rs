@@ -8,7 +8,7 @@ use std::process::Command;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
-use crate::project::{folder, root};
+use crate::files::{folder, root};
 use crate::rpc::Bicep;
 use crate::snapshot::names;
 use crate::template;

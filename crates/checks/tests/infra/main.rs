@@ -13,6 +13,7 @@
 )]
 
 mod compiler;
+mod files;
 mod mutants;
 mod project;
 mod rpc;

@@ -1,23 +1,11 @@
 //! Everything that the rules look at.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::files::read;
 use crate::snapshot::Snapshot;
-
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/infra/snapshots")
-}
-
-pub(crate) fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
 
 /// The committed files, each as text: a mutant changes a text.
 #[derive(Clone, Debug)]

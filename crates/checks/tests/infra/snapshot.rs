@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::project::folder;
+use crate::files::folder;
 
 pub(crate) const GROUP: &str = "/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/rg-dev";
 

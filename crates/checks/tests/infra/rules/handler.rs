@@ -6,7 +6,8 @@ use keyvault_cors::config::Config;
 use serde_json::{Value, json};
 
 use super::Findings;
-use crate::project::{Project, root};
+use crate::files::root;
+use crate::project::Project;
 use crate::snapshot::Snapshot;
 
 const LOGIN_ENDPOINT: &str = "[environment().authentication.loginEndpoint]";
