@@ -1,5 +1,6 @@
 //! Faults and defaults, setting by setting.
 
+mod any_rules;
 mod docs;
 mod entra;
 mod findings;
