@@ -17,6 +17,20 @@ const THROTTLED_RETRY_AFTER: Duration = Duration::from_secs(10);
 /// `Retry-After` of a 503 for which the vault named no time.
 const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// The words of one problem: each is there once, with its body.
+macro_rules! text {
+    ($code:literal, $message:literal) => {
+        text!(@ $code, None, $message)
+    };
+    ($code:literal, $inner:literal, $message:literal) => {
+        text!(@ $code, Some($inner), $message)
+    };
+    (@ $code:literal, $inner:expr, $message:literal) => {{
+        static TEXT: Text = Text::new($code, $inner, $message);
+        &TEXT
+    }};
+}
+
 /// Everything that is answered other than 200 and 204.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
@@ -122,28 +136,8 @@ impl Problem {
 
     /// What is said about it.
     fn text(self) -> &'static Text {
-        /// Each is there once, with its body.
-        macro_rules! text {
-            ($code:literal, $message:literal) => {
-                text!(@ $code, None, $message)
-            };
-            ($code:literal, $inner:literal, $message:literal) => {
-                text!(@ $code, Some($inner), $message)
-            };
-            (@ $code:literal, $inner:expr, $message:literal) => {{
-                static TEXT: Text = Text::new($code, $inner, $message);
-                &TEXT
-            }};
-        }
         match self {
-            Self::BadParameter(Malformed::Name) => text!(
-                "BadParameter",
-                "The name of a secret is 1 to 127 letters, digits and hyphens, not percent-encoded."
-            ),
-            Self::BadParameter(Malformed::Version) => text!(
-                "BadParameter",
-                "The version of a secret is 32 hexadecimal digits, not percent-encoded."
-            ),
+            Self::BadParameter(malformed) => malformed_text(malformed),
             Self::HostNotAllowed => text!(
                 "Forbidden",
                 "HostNotAllowed",
@@ -169,11 +163,7 @@ impl Problem {
                 "FetchMetadata",
                 "Secrets are answered to fetch() in CORS mode, not to navigations, frames, images or scripts."
             ),
-            Self::Unusable(Unusable::Disabled) => text!("Forbidden", "SecretDisabled", "The secret is disabled."),
-            Self::Unusable(Unusable::Expired) => text!("Forbidden", "SecretExpired", "The secret has expired."),
-            Self::Unusable(Unusable::NotYetValid) => {
-                text!("Forbidden", "SecretNotYetValid", "The secret is not valid yet.")
-            }
+            Self::Unusable(unusable) => unusable_text(unusable),
             Self::SecretNotFound(_) => text!("SecretNotFound", "There is no such secret here."),
             Self::NotFound => text!("NotFound", "There is nothing here; a secret is at /api/secrets/NAME."),
             Self::SecretMethodNotAllowed | Self::ReadinessMethodNotAllowed => {
@@ -215,6 +205,27 @@ impl Problem {
     /// The body, in Key Vault's error shape.
     pub(super) fn body(self) -> Bytes {
         self.text().body()
+    }
+}
+
+fn malformed_text(malformed: Malformed) -> &'static Text {
+    match malformed {
+        Malformed::Name => text!(
+            "BadParameter",
+            "The name of a secret is 1 to 127 letters, digits and hyphens, not percent-encoded."
+        ),
+        Malformed::Version => text!(
+            "BadParameter",
+            "The version of a secret is 32 hexadecimal digits, not percent-encoded."
+        ),
+    }
+}
+
+fn unusable_text(unusable: Unusable) -> &'static Text {
+    match unusable {
+        Unusable::Disabled => text!("Forbidden", "SecretDisabled", "The secret is disabled."),
+        Unusable::Expired => text!("Forbidden", "SecretExpired", "The secret has expired."),
+        Unusable::NotYetValid => text!("Forbidden", "SecretNotYetValid", "The secret is not valid yet."),
     }
 }
 

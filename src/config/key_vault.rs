@@ -1,12 +1,14 @@
 //! `KEY_VAULT_URL`, the identity that reads it, and the tag that a secret needs: how the vault is read.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::base_url;
 use super::reader::{Reader, is_guid};
 use super::settings::{AZURE_CLIENT_ID, AZURE_TOKEN_CREDENTIALS, KEY_VAULT_URL, REQUIRED_TAG};
 use crate::host;
-use crate::vault::{Identity, RequiredTag};
+use crate::vault::{Identity, Options, RequiredTag};
 
 /// A cloud's Key Vault: the DNS suffixes of vaults, of the names of their private endpoints, and of managed HSMs.
 struct Cloud {
@@ -76,6 +78,24 @@ pub(super) fn read_url(reader: &mut Reader<'_>) -> Option<VaultUrl> {
 const FORM: &str = "write https://YOUR-VAULT.vault.azure.net";
 
 impl VaultUrl {
+    /// How to reach the vault, with what other settings say of it.
+    pub(super) fn into_options(
+        self,
+        identity: Identity,
+        timeout: Duration,
+        required_tag: Option<RequiredTag>,
+        has_exact_names: bool,
+    ) -> Options {
+        Options {
+            url: self.url,
+            loopback: self.is_loopback,
+            identity,
+            timeout,
+            required_tag,
+            has_exact_names,
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let url = base_url::parse(text).map_err(|what| format!("{what}; {}", advice(text)))?;
         let is_loopback = is_loopback(&url);

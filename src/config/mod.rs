@@ -96,7 +96,7 @@ impl Config {
 /// The configuration, but for its warnings; `None` when a part of it is at fault for which nothing harmless can be put.
 fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     let app = platform::app(reader);
-    let vault_url = key_vault::read_url(reader);
+    let vault = key_vault::read_url(reader);
     let secrets = secrets::read(reader);
     let cors = read_cors(reader);
     let origins = cors.as_ref().map(|cors| &cors.origins);
@@ -122,17 +122,10 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     let (rules, gives) = rules::read(reader, &allowed);
     names::check(reader);
     platform::check(reader, origins, &app);
-    let (vault_url, secrets, cors) = (vault_url?, secrets?, cors?);
+    let (vault, secrets, cors) = (vault?, secrets?, cors?);
     Some(Config {
         mirror: platform::mirror_all(&cors.origins, &app),
-        vault: vault::Options {
-            url: vault_url.url,
-            loopback: vault_url.is_loopback,
-            identity,
-            timeout,
-            required_tag,
-            has_exact_names: secrets.names().count() > 0,
-        },
+        vault: vault.into_options(identity, timeout, required_tag, secrets.names().count() > 0),
         cache: cache::Options { stale, timeout },
         cors,
         token,
