@@ -1,6 +1,7 @@
 //! What a request costs in the whole `api` filter, audit line included, without sockets: `cargo bench -p bench --bench api`.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::{Method, Request, StatusCode};
 use http_body_util::Empty;
 use hyper::service::Service;
@@ -49,10 +50,10 @@ impl Vault for Constant {
 }
 
 /// The handler's own settings at their defaults, as under the Functions host.
-fn api() -> Api {
+fn api(rules: usize) -> Api {
     let settings = [
         ("KEY_VAULT_URL", "https://my-vault.vault.azure.net"),
-        ("ALLOWED_SECRETS", "maps-key,storage-key,pubsub-key"),
+        ("ALLOWED_SECRETS", "maps-key,storage-key,pubsub-key,other-*"),
         ("ALLOWED_ORIGINS", ORIGIN),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"),
         ("RULES__STORAGE__SECRETS", "storage-key"),
@@ -64,11 +65,24 @@ fn api() -> Api {
         ),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    // The first of them is the secret's own, the others stand beside it.
+    let rules = (0..rules).flat_map(|index| {
+        let secrets = if index == 0 {
+            "maps-key".to_owned()
+        } else {
+            format!("other-{index}")
+        };
+        [
+            (format!("RULES__R{index}__SECRETS"), secrets),
+            (format!("RULES__R{index}__ORIGINS"), ORIGIN.to_owned()),
+        ]
+    });
+    let settings: BTreeMap<_, _> = settings.into_iter().chain(rules).collect();
     let files = ["GetSecret/function.json", "Preflight/function.json"].map(|path| {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         (path.to_owned(), std::fs::read(root.join(path)))
     });
-    let config = Config::read(&settings.into(), &files.into()).unwrap();
+    let config = Config::read(&settings, &files.into()).unwrap();
     let renderer = Renderer::new(config.deliver);
     Api {
         options: config.api,
@@ -109,7 +123,7 @@ fn requests(criterion: &mut Criterion) {
         .enable_all()
         .build()
         .unwrap();
-    let service = runtime.block_on(async { TowerToHyperService::new(warp::service(api().into_filter())) });
+    let service = runtime.block_on(async { TowerToHyperService::new(warp::service(api(0).into_filter())) });
     let preflight = [
         ("origin", ORIGIN),
         ("access-control-request-method", "GET"),
@@ -162,5 +176,30 @@ fn requests(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, requests);
+/// A hit where rules decide: 32 are as many as there can be, two of them the credentials' own.
+fn rules(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut group = criterion.benchmark_group("cached hit by rules");
+    for rules in [0, 1, 30] {
+        let service = runtime.block_on(async { TowerToHyperService::new(warp::service(api(rules).into_filter())) });
+        let request = || request(&Method::GET, SECRET, &[("origin", ORIGIN)]);
+        assert_eq!(
+            runtime.block_on(service.call(request())).unwrap().status(),
+            StatusCode::OK
+        );
+        group.bench_function(BenchmarkId::from_parameter(rules + 2), |bencher| {
+            bencher.iter_batched(
+                request,
+                |request| runtime.block_on(service.call(black_box(request))).unwrap(),
+                criterion::BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, rules, requests);
 criterion_main!(benches);
