@@ -1,7 +1,7 @@
 //! From a request to its answer: one infallible warp filter.
 //!
 //! No warp rejection leaves it, so no answer can lose its CORS headers. A request is routed, passes the gates in the
-//! contract's order (`gates`), becomes an [`Outcome`], and that becomes both the response and its line in the log. This
+//! contract's order (`gates`), becomes an `Outcome`, and that becomes both the response and its line in the log. This
 //! module knows neither Azure nor the environment.
 
 mod gates;

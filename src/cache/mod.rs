@@ -7,7 +7,7 @@
 //! cannot be read, copies are served up to their bound. It never sees HTTP or
 //! the configuration, and leaves the pace of reads to the vault.
 //!
-//! Everything is one [`State`] under one mutex, so that the end of a fetch, a
+//! Everything is one `State` under one mutex, so that the end of a fetch, a
 //! revocation and a lookup have an order. The mutex is never held across an
 //! `.await`.
 
