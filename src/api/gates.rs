@@ -251,7 +251,7 @@ mod tests {
         for (passes, headers) in [
             (true, &[("host", "localhost:7071")][..]),
             (true, &[("host", "LOCALHOST")]),
-            (true, &[("host", "app.localhost:7071")]),
+            (true, &[("host", "app.localhost:5173")]),
             (true, &[("host", "127.0.0.1:7071")]),
             (true, &[("host", "127.1.2.3")]),
             (true, &[("host", "[::1]:7071")]),
@@ -259,7 +259,9 @@ mod tests {
             (false, &[("host", "")]),
             (false, &[("host", "evil.example:7071")]),
             (false, &[("host", "localhost.evil.example")]),
+            (false, &[("host", "127.0.0.1.evil.example")]),
             (false, &[("host", "10.0.0.1")]),
+            (false, &[("host", "0.0.0.0:7071")]),
             (false, &[("host", "user@evil.example")]),
             (false, &[("host", "localhost"), ("host", "evil.example")]),
         ] {

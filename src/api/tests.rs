@@ -105,6 +105,34 @@ async fn the_allow_list_is_asked_before_the_vault() {
     );
 }
 
+/// Without the Functions host; the names that pass are `gates`' own test, and that this is on then, `config`'s.
+#[tokio::test]
+async fn a_rebound_host_name_is_refused_before_the_vault_but_for_readiness() {
+    let vault = Scripted::default();
+    let mut api = api(vault.clone());
+    api.options.require_loopback_host = true;
+    let mut headers = allowed_origin();
+    for (host, status) in [("localhost:7071", 200), ("evil.example:7071", 403)] {
+        headers.insert(http::header::HOST, HeaderValue::from_static(host));
+        let asked = vault.asked.lock().unwrap().len();
+        let (answered, text) = answer(&api, &Method::GET, "/api/secrets/maps-key", &headers).await;
+        assert_eq!(answered, status, "{host}");
+        if status == 403 {
+            assert_eq!(vault.asked.lock().unwrap().len(), asked, "{host}");
+            assert!(text.contains("\"HostNotAllowed\""), "{text}");
+        }
+    }
+    assert_eq!(api.respond(&Method::GET, "/", &headers).await.status(), StatusCode::OK);
+}
+
+/// Status, headers and body as one text.
+async fn answer(api: &Api, method: &Method, path: &str, headers: &HeaderMap) -> (u16, String) {
+    let (head, body) = api.respond(method, path, headers).await.into_parts();
+    let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
+    let body = std::str::from_utf8(&body).unwrap();
+    (head.status.as_u16(), format!("{:?}\n{body}", head.headers))
+}
+
 #[tokio::test]
 async fn attributes_are_enforced_at_the_time_of_the_answer() {
     for (attributes, status) in [

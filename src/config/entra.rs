@@ -206,12 +206,9 @@ fn is_another_service(audience: &str) -> bool {
 /// The scopes of a list, by their names alone.
 pub(super) fn read_scopes(reader: &mut Reader<'_>, name: &str, list: &str) -> HashSet<String> {
     for (place, element) in elements(list).filter(|(_, element)| element.contains('/')) {
-        let scope = element.rsplit('/').next().unwrap_or_default();
-        let is_of_form = !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic());
-        let advice = if is_of_form {
-            format!("write {scope}")
-        } else {
-            "that is what stands behind the last /".to_owned()
+        let advice = match name_of_qualified_scope(element) {
+            Some(scope) => format!("write {scope}"),
+            None => "that is what stands behind the last /".to_owned(),
         };
         reader.fault(
             name,
@@ -219,6 +216,15 @@ pub(super) fn read_scopes(reader: &mut Reader<'_>, name: &str, list: &str) -> Ha
         );
     }
     read_words(reader, name, list)
+}
+
+/// What stands behind the audience in `api://AUDIENCE/SCOPE` or `https://HOST/PATH/SCOPE`. Of anything else nothing may be
+/// repeated: it could be a secret in the wrong place.
+fn name_of_qualified_scope(element: &str) -> Option<&str> {
+    let (_, rest) = element.split_once("://")?;
+    let (audience, scope) = rest.rsplit_once('/')?;
+    let is_name = !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic());
+    (is_name && audience.split('/').all(|part| !part.is_empty())).then_some(scope)
 }
 
 /// The elements of a list of scopes or roles.

@@ -112,26 +112,17 @@ fn key_vault(value: &str) -> KeyVault {
     }
 }
 
-/// Status, headers and body as one text.
-async fn answer(api: &Api, method: &Method, path: &str) -> (u16, String) {
-    let response = api.respond(method, path, &allowed_origin()).await;
-    let (head, body) = response.into_parts();
-    let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
-    let body = std::str::from_utf8(&body).unwrap();
-    (head.status.as_u16(), format!("{:?}\n{body}", head.headers))
-}
-
 #[tokio::test]
 async fn a_version_is_outside_and_the_current_one_gives_a_credential() {
     let api = giving(KINDS[0], key_vault(KEY), Duration::from_mins(5), true);
-    let (status, text) = answer(&api, &Method::GET, "/api/secrets/storage-key").await;
+    let (status, text) = answer(&api, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
     assert_eq!(status, 200, "{text}");
     assert!(
         text.contains(r#""contentType":"application/vnd.ms-sastoken-storage""#),
         "{text}"
     );
     let version = format!("/api/secrets/storage-key/{}", "0".repeat(32));
-    assert_eq!(answer(&api, &Method::GET, &version).await.0, 404);
+    assert_eq!(answer(&api, &Method::GET, &version, &allowed_origin()).await.0, 404);
 }
 
 #[tokio::test]
@@ -142,7 +133,7 @@ async fn what_goes_wrong_has_a_status_and_a_code() {
         (KINDS[2], KEY, 403, r#""code":"CallerNotAllowed""#),
     ] {
         let api = giving(give, key_vault(value), Duration::from_mins(5), true);
-        let (answered, text) = answer(&api, &Method::GET, "/api/secrets/storage-key").await;
+        let (answered, text) = answer(&api, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
         assert_eq!((answered, text.contains(code)), (status, true), "{give}: {text}");
     }
 }
@@ -158,7 +149,7 @@ async fn the_keys_own_attributes_are_asked_first() {
         ..key_vault("no key")
     };
     let api = giving(KINDS[0], vault, Duration::from_mins(5), true);
-    let (status, text) = answer(&api, &Method::GET, "/api/secrets/storage-key").await;
+    let (status, text) = answer(&api, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
     assert_eq!((status, text.contains("SecretExpired")), (403, true), "{text}");
 }
 
@@ -171,7 +162,7 @@ async fn the_log_says_kind_and_end() {
         .finish();
     let _default = tracing::subscriber::set_default(subscriber);
     let api = giving(KINDS[0], key_vault(KEY), Duration::from_mins(5), true);
-    answer(&api, &Method::GET, "/api/secrets/storage-key").await;
+    answer(&api, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
     let text = log.text();
     assert!(text.contains(r#"give="blob-sas" ends=1800"#), "{text}");
     assert!(!text.contains("sig="), "{text}");
@@ -236,7 +227,7 @@ proptest! {
                 *vault.error.lock().unwrap() = error;
                 for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::POST] {
                     for path in ["/api/secrets/storage-key", "/api/secrets/storage-key/00000000000000000000000000000000"] {
-                        texts.push(answer(&api, &method, path).await.1);
+                        texts.push(answer(&api, &method, path, &allowed_origin()).await.1);
                     }
                 }
                 tokio::time::advance(Duration::from_secs(seconds)).await;

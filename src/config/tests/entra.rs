@@ -169,3 +169,17 @@ fn entra_lets_get_secret_be_anonymous() {
     ];
     assert!(under_host("anonymous", "anonymous", &on).is_ok());
 }
+
+#[test]
+fn a_scope_is_suggested_out_of_its_qualified_name_and_nothing_else_is_repeated() {
+    for (scope, advice) in [
+        ("api://contoso/Secrets.Read", "write Secrets.Read"),
+        ("https://contoso.com/vault/Secrets.Read", "write Secrets.Read"),
+        ("https://contoso.com", "behind the last /"),
+        ("c2VjcmV0/a2V5", "behind the last /"),
+        ("api://contoso/", "behind the last /"),
+    ] {
+        let message = entra("ENTRA_REQUIRED_SCOPES", scope).join("\n");
+        assert!(message.ends_with(advice), "{scope}: {message}");
+    }
+}
