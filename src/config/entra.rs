@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::key_vault::VaultUrl;
 use super::reader::{Reader, elements, is_guid};
 use super::settings::{
     ALLOWED_HEADERS, ENTRA_ALLOWED_CLIENTS, ENTRA_AUDIENCE, ENTRA_AUTHORITY_HOST, ENTRA_REQUIRED_ROLES,
@@ -56,13 +57,21 @@ const OTHER_APP_IDS: [&str; 5] = [
 /// because whoever wrote it believes that callers are checked.
 ///
 /// Whether they are set comes with it, so that other parts can tell a faulty set-up from none.
-pub(super) fn read(reader: &mut Reader<'_>, timeout: Duration) -> (bool, Option<(token::Options, Requirement)>) {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    timeout: Duration,
+    vault: Option<&VaultUrl>,
+) -> (bool, Option<(token::Options, Requirement)>) {
     let is_set = |setting| reader.own_text(setting).is_some_and(|text| !text.is_empty());
     let is_on = is_set(&ENTRA_TENANT_ID) || is_set(&ENTRA_AUDIENCE);
-    (is_on, read_both(reader, timeout))
+    (is_on, read_both(reader, timeout, vault))
 }
 
-fn read_both(reader: &mut Reader<'_>, timeout: Duration) -> Option<(token::Options, Requirement)> {
+fn read_both(
+    reader: &mut Reader<'_>,
+    timeout: Duration,
+    vault: Option<&VaultUrl>,
+) -> Option<(token::Options, Requirement)> {
     let tenant = reader.text(&ENTRA_TENANT_ID);
     let audience = reader.text(&ENTRA_AUDIENCE);
     let scopes = reader
@@ -95,7 +104,7 @@ fn read_both(reader: &mut Reader<'_>, timeout: Duration) -> Option<(token::Optio
     let options = token::Options {
         authority: authority?,
         tenant: tenant.to_ascii_lowercase(),
-        audiences: read_audiences(reader, audience),
+        audiences: read_audiences(reader, audience, vault),
         timeout,
     };
     let requirement = Requirement {
@@ -161,7 +170,7 @@ fn warn_of_headers(reader: &mut Reader<'_>) {
     }
 }
 
-fn read_audiences(reader: &mut Reader<'_>, list: &str) -> Vec<String> {
+fn read_audiences(reader: &mut Reader<'_>, list: &str, vault: Option<&VaultUrl>) -> Vec<String> {
     let mut audiences = Vec::new();
     for (place, element) in elements(list) {
         if element.is_empty() {
@@ -171,7 +180,7 @@ fn read_audiences(reader: &mut Reader<'_>, list: &str) -> Vec<String> {
                 AUDIENCE,
                 format!("element {place}: it has a character that no audience has"),
             );
-        } else if is_another_service(element) {
+        } else if is_another_service(element, vault) {
             reader.fault(
                 AUDIENCE,
                 format!(
@@ -186,8 +195,9 @@ fn read_audiences(reader: &mut Reader<'_>, list: &str) -> Vec<String> {
     audiences
 }
 
-/// Whether tokens for `audience` are another service's: by its host, with or without a scheme, or its app id.
-fn is_another_service(audience: &str) -> bool {
+/// Whether tokens for `audience` are another service's, this `vault` among them: by its host, with or without a scheme, or
+/// its app id.
+fn is_another_service(audience: &str, vault: Option<&VaultUrl>) -> bool {
     let audience = audience.to_ascii_lowercase();
     let id = audience.strip_prefix("spn:").unwrap_or(&audience);
     let behind_scheme = id.split_once("://").map_or(id, |(_, rest)| rest);
@@ -197,7 +207,8 @@ fn is_another_service(audience: &str) -> bool {
         host.strip_suffix(suffix)
             .is_some_and(|front| front.is_empty() || front.ends_with('.'))
     };
-    OTHER_APP_IDS.contains(&host)
+    vault.is_some_and(|vault| vault.host == host)
+        || OTHER_APP_IDS.contains(&host)
         || OTHER_SERVICES.into_iter().any(is_at_or_below)
         || key_vault::suffixes().any(is_at_or_below)
         || key_vault::hsm_suffixes().any(is_at_or_below)

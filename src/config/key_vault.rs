@@ -58,7 +58,7 @@ pub(super) struct VaultUrl {
     pub(super) url: String,
     /// Whether the host is this machine.
     pub(super) is_loopback: bool,
-    host: String,
+    pub(super) host: String,
 }
 
 pub(super) fn read_url(reader: &mut Reader<'_>) -> Option<VaultUrl> {

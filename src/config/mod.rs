@@ -107,7 +107,7 @@ fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     let timeout = reader.seconds(&settings::UPSTREAM_TIMEOUT);
     let required_tag = key_vault::read_required_tag(reader);
     let identity = key_vault::read_identity(reader);
-    let (has_entra, entra) = entra::read(reader, timeout);
+    let (has_entra, entra) = entra::read(reader, timeout, vault.as_ref());
     let (token, requirement) = entra.unzip();
     let log = read_logging(reader);
     let (port, under_functions_host) = read_port(reader);

@@ -183,3 +183,21 @@ fn a_scope_is_suggested_out_of_its_qualified_name_and_nothing_else_is_repeated()
         assert!(message.ends_with(advice), "{scope}: {message}");
     }
 }
+
+#[test]
+fn the_vault_of_another_suffix_is_no_audience_either() {
+    for (audience, is_refused) in [
+        ("https://secrets.contoso.example", true),
+        ("https://SECRETS.contoso.example/", true),
+        ("api://secrets.contoso.example/app", true),
+        ("api://contoso.example", false),
+    ] {
+        let faults = faults(&[
+            ("KEY_VAULT_URL", Some("https://secrets.contoso.example")),
+            ("ENTRA_TENANT_ID", Some("0f0f0f0f-1111-2222-3333-444444444444")),
+            ("ENTRA_AUDIENCE", Some(audience)),
+            ("ENTRA_REQUIRED_SCOPES", Some("secrets.read")),
+        ]);
+        assert_eq!(!faults.is_empty(), is_refused, "{audience}: {faults:?}");
+    }
+}
