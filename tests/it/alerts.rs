@@ -1,4 +1,4 @@
-//! The queries of `infra/modules/alerts.bicep` over the lines that the handler writes.
+//! The queries of `infra/modules/alerts.bicep` and of docs/operations.md over the lines that the handler writes.
 //!
 //! Kusto is not here; what a query looks for in a line is: its `has_cs` terms and its regular expressions, both of RE2.
 
@@ -97,5 +97,47 @@ async fn every_alert_finds_its_lines_and_no_callers_words() {
             let statuses = Query::of(alert).statuses(&lines);
             assert_eq!(statuses, ["200", "404", "403", "502"], "{alert}, {format}\n{lines}");
         }
+    }
+}
+
+/// What the documented queries of the handler's lines take out of a line, by the name that they give it.
+fn documented_columns(line: &str) -> Vec<(String, String)> {
+    const PAGE: &str = include_str!("../../docs/operations.md");
+    let column = Regex::new(r"(\w+) = (?:toint\()?extract\(@'([^']*)', 1, message\)").unwrap();
+    let columns = column
+        .captures_iter(PAGE)
+        .map(|it| (it[1].to_owned(), it[2].to_owned()));
+    columns
+        .filter_map(|(name, pattern)| {
+            let found = Regex::new(&pattern).unwrap().captures(line)?;
+            Some((name, found[1].to_owned()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_documented_queries_read_each_field_of_a_line() {
+    for format in ["text", "json"] {
+        let lines = lines(format).await;
+        let line_of = |word: &str| -> Vec<(String, String)> {
+            let is_its_line = |line: &&str| line.contains(word);
+            documented_columns(lines.lines().find(is_its_line).unwrap())
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            line_of("maps-key"),
+            [
+                pair("secret", "maps-key"),
+                pair("origin", ORIGIN),
+                pair("status", "200"),
+                pair("verdict", "Allowed"),
+                pair("status", "200")
+            ],
+            "{format}\n{lines}"
+        );
+        assert!(
+            line_of("OriginNotAllowed").contains(&pair("verdict", "OriginNotAllowed")),
+            "{format}\n{lines}"
+        );
     }
 }
