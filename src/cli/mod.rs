@@ -9,7 +9,7 @@ mod smoke;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use keyvault_cors::config::{Config, Findings};
 use keyvault_cors::log;
@@ -41,10 +41,19 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(file: Option<&OsString>) -> ExitCode {
-    let mut config = match read(file) {
-        Ok((config, _)) => config,
+    let (mut config, settings) = match read(file) {
+        Ok(read) => read,
         Err(findings) => return refuse(&findings),
     };
+    if file.is_some() {
+        return start_again(&settings).unwrap_or_else(|error| {
+            say(
+                io::stderr(),
+                &format!("handler: it cannot be started with the file's values: {error}\n"),
+            );
+            ExitCode::FAILURE
+        });
+    }
     let log = match log::init(std::mem::take(&mut config.log)) {
         Ok(log) => log,
         Err(error) => {
@@ -56,6 +65,20 @@ fn serve(file: Option<&OsString>) -> ExitCode {
     match app::serve(config, &log) {
         Ok(stop) => ExitCode::from(stop.exit_code(under_functions_host)),
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Starts this program again with the file's values in its environment, where the SDK and the TLS library look for theirs
+/// (`IDENTITY_ENDPOINT`, `SSL_CERT_FILE`): no process can safely change its own. On Unix it stays the same process.
+fn start_again(settings: &Settings) -> io::Result<ExitCode> {
+    let mut program = process::Command::new(std::env::current_exe()?);
+    program.envs(settings.from_file());
+    #[cfg(unix)]
+    return Err(std::os::unix::process::CommandExt::exec(&mut program));
+    #[cfg(not(unix))]
+    {
+        let code = program.status()?.code().and_then(|code| u8::try_from(code).ok());
+        Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
     }
 }
 

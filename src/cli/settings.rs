@@ -71,6 +71,11 @@ impl Settings {
         }
     }
 
+    /// What the file gives and the environment does not.
+    pub(crate) fn from_file(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.values.iter().filter(|(name, _)| self.from_file.contains(*name))
+    }
+
     /// The app's host.json and every function.json one folder below its root: `FUNCTIONS_APP_ROOT_PATH`, else the
     /// working directory.
     fn app_files(&self) -> AppFiles {

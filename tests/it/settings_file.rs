@@ -1,5 +1,6 @@
 //! A local.settings.json, given to `handler` and to `handler check`.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use tempfile::TempDir;
@@ -21,17 +22,21 @@ async fn the_handler_serves_with_a_files_values_and_the_environment_wins() {
     let emulator = Emulator::start().await.unwrap();
     emulator.put(SECRET, Secret::new(VALUE));
     let directory = TempDir::new().unwrap();
-    let text = format!(
-        "{{\n  // as Core Tools reads it\n  \"values\": {{\n    \"ALLOWED_ORIGINS\": \"{ORIGIN}\",\n    \
-         \"ALLOWED_SECRETS\": \"from-the-file\",\n    \"REQUIRE_ORIGIN\": true,\n    \"CACHE_TTL_SECONDS\": 60,\n  }},\n}}\n"
+    let mut values = format!(
+        "\"ALLOWED_ORIGINS\": \"{ORIGIN}\", \"ALLOWED_SECRETS\": \"from-the-file\", \"REQUIRE_ORIGIN\": true, \
+         \"CACHE_TTL_SECONDS\": 60"
     );
-    let file = file(&directory, &text);
+    // What the SDK and the TLS library read for themselves works from the file, too.
     let port = ReservedPort::new();
-    let environment = Environment::of(&emulator)
-        .without("ALLOWED_ORIGINS")
-        .without("REQUIRE_ORIGIN")
-        .with("ALLOWED_SECRETS", SECRET)
-        .with("FUNCTIONS_CUSTOMHANDLER_PORT", port.number().to_string());
+    let mut environment = Environment::of(&emulator).with("FUNCTIONS_CUSTOMHANDLER_PORT", port.number().to_string());
+    for (name, value) in emulator.environment() {
+        write!(values, ",\n    {name:?}: {value:?}").unwrap();
+        environment = environment.without(name);
+    }
+    let environment = environment.without("ALLOWED_ORIGINS").without("REQUIRE_ORIGIN");
+    let text = format!("{{\n  // as Core Tools reads it\n  \"values\": {{\n    {values},\n  }},\n}}\n");
+    let file = file(&directory, &text);
+    let environment = environment.with("ALLOWED_SECRETS", SECRET);
 
     let handler = Launch::new(environment)
         .argument("--settings")

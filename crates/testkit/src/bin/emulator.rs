@@ -5,8 +5,10 @@
     reason = "a command line program speaks on its terminal"
 )]
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use tempfile::NamedTempFile;
 use testkit::{DEMO_ALLOWED_SECRETS, Emulator, seed_demo};
 
 const USAGE: &str = "\
@@ -84,18 +86,30 @@ async fn main() -> ExitCode {
         emulator.identity_endpoint()
     );
     println!();
+    // Gone at the end, as the CA file that it names.
+    let settings = match settings_file(&emulator) {
+        Ok(file) => file,
+        Err(error) => {
+            eprintln!("cannot write a file of settings: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("The handler against them, from another terminal:");
+    println!();
     println!(
-        "For `Values` in local.settings.json (good until this stops; the next run has another header and CA file):"
+        "    cargo run --bin handler -- --settings {}",
+        settings.path().display()
     );
     println!();
-    let mut settings = emulator.environment();
-    settings.push(("ALLOWED_SECRETS", DEMO_ALLOWED_SECRETS.to_owned()));
-    // Where front-end tools serve a page, whatever their port.
-    settings.push(("ALLOWED_ORIGINS", "http://localhost:*".to_owned()));
-    for (index, (name, value)) in settings.iter().enumerate() {
-        let comma = if index + 1 < settings.len() { "," } else { "" };
-        println!("    {}: {}{comma}", json(name), json(value));
+    for (name, _) in emulator.environment() {
+        if std::env::var_os(name).is_some() {
+            println!("First: unset {name}, which is set in this shell and would win over the file.");
+            println!();
+        }
     }
+    println!("For `func start`, the same as local.settings.json (good until this stops):");
+    println!();
+    println!("    cp {} local.settings.json", settings.path().display());
     println!();
     println!("Stop it with Ctrl-C.");
 
@@ -109,7 +123,7 @@ async fn main() -> ExitCode {
 }
 
 /// Waits for Ctrl-C, or where there is such a thing for a request to terminate: either way the CA file is to go.
-async fn told_to_stop() -> std::io::Result<()> {
+async fn told_to_stop() -> io::Result<()> {
     #[cfg(unix)]
     {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -122,9 +136,26 @@ async fn told_to_stop() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// A JSON string: a path on Windows needs its escapes.
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// A local.settings.json with which the handler reads the emulator's secrets, for pages on this machine.
+fn settings_file(emulator: &Emulator) -> io::Result<NamedTempFile> {
+    let mut settings = serde_json::json!({"IsEncrypted": false, "Values": {
+        // For Core Tools, as in local.settings.json.example.
+        "FUNCTIONS_WORKER_RUNTIME": "custom",
+        "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath": "target/debug/handler",
+        "ALLOWED_SECRETS": DEMO_ALLOWED_SECRETS,
+        // Where front-end tools serve a page, whatever their port.
+        "ALLOWED_ORIGINS": "http://localhost:*",
+    }});
+    for (name, value) in emulator.environment() {
+        settings["Values"][name] = value.into();
+    }
+
+    let mut file = tempfile::Builder::new()
+        .prefix("emulator-settings-")
+        .suffix(".json")
+        .tempfile()?;
+    writeln!(file, "{settings:#}")?;
+    Ok(file)
 }
 
 #[cfg(test)]
