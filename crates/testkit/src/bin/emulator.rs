@@ -94,6 +94,12 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    for (name, _) in emulator.environment() {
+        if std::env::var_os(name).is_some() {
+            println!("First: unset {name}, which is set in this shell and would win over the file.");
+            println!();
+        }
+    }
     println!("The handler against them, from another terminal:");
     println!();
     println!(
@@ -101,12 +107,6 @@ async fn main() -> ExitCode {
         settings.path().display()
     );
     println!();
-    for (name, _) in emulator.environment() {
-        if std::env::var_os(name).is_some() {
-            println!("First: unset {name}, which is set in this shell and would win over the file.");
-            println!();
-        }
-    }
     println!("For `func start`, the same as local.settings.json (good until this stops):");
     println!();
     println!("    cp {} local.settings.json", settings.path().display());
