@@ -2,15 +2,14 @@
 // `SCREENSHOTS=1 ENGINE=chromium node --test spa.test.mjs` also makes the pictures in docs/images.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 
 import { launch } from "./support/browser.mjs";
-import { ROOT, build } from "./support/lab.mjs";
+import { startDemo } from "./support/demo.mjs";
+import { ROOT } from "./support/lab.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = 1100;
@@ -18,24 +17,6 @@ const NARROW = 500;
 
 const page = await launch();
 after(() => page.close());
-
-/** Starts the demo, and returns the addresses of its two pages with a way to end it. */
-async function demo(...options) {
-  const child = spawn(build().demo, options, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(child, "exit");
-  let said = "";
-  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
-    said += chunk;
-    if (/^Stop with Ctrl-C\.$/m.test(said)) break;
-  }
-  child.stdout.resume();
-  const address = (label) => new RegExp(`^  ${label} +(http://\\S+)`, "m").exec(said)?.[1];
-  const stop = async () => {
-    child.kill();
-    await ended;
-  };
-  return { allowed: address("Page"), refused: address("Same page"), stop };
-}
 
 async function open(address, width = WIDE) {
   await page.resize(width, 1200);
@@ -84,7 +65,7 @@ async function faults() {
 
 describe("the demo", () => {
   let running;
-  before(async () => (running = await demo()));
+  before(async () => (running = await startDemo()));
   after(() => running.stop());
 
   for (const tab of ["tab-fetch", "tab-sdk"]) {
@@ -194,7 +175,7 @@ describe("the demo", () => {
 
 describe("the demo with sign-in", () => {
   let running;
-  before(async () => (running = await demo("--entra")));
+  before(async () => (running = await startDemo("--entra")));
   after(() => running.stop());
 
   for (const tab of ["tab-fetch", "tab-sdk"]) {
