@@ -111,36 +111,6 @@ describe("the demo", () => {
     assert.ok(isBefore);
   });
 
-  test("a wait can be cancelled, and a second try gets what the first did not", async () => {
-    await open(running.allowed);
-    const outcomes = await page.evaluate(async () => {
-      const { readSecret } = await import("/secret.js");
-      const answers = [[503, "1"], [200], [429, "1"], [429, "1"], [503, "1"], [429, "60"]];
-      const asked = [];
-      globalThis.fetch = async (url, { signal }) => {
-        signal?.throwIfAborted();
-        const [status, wait] = answers.shift();
-        asked.push(status);
-        const body = status === 200 ? { value: "v" } : { error: { code: String(status), message: "busy" } };
-        return new Response(JSON.stringify(body), { status, headers: wait ? { "retry-after": wait } : {} });
-      };
-      const outcome = (options) => readSecret("", "a", options).then(({ value }) => value, (error) => error.code ?? error);
-      const second = await outcome();
-      const never = await outcome();
-      const controller = new AbortController();
-      const waiting = outcome({ signal: controller.signal });
-      controller.abort("cancelled");
-      return { second, never, cancelled: await waiting, long: await outcome(), asked };
-    });
-    assert.deepEqual(outcomes, {
-      second: "v",
-      never: "429",
-      cancelled: "cancelled",
-      long: "429",
-      asked: [503, 200, 429, 429, 503, 429],
-    });
-  });
-
   test("the vault's troubles show as what they are", async () => {
     await open(running.allowed);
     for (const [state, name, code] of [
