@@ -23,8 +23,8 @@ const CLIENTS: &str = ENTRA_ALLOWED_CLIENTS.name;
 
 /// Hosts of services whose tokens a caller may hold for other reasons, besides Key Vault's: such a token says nothing
 /// about this app, and must never be sent to it. Microsoft Graph, Azure AD Graph, and Resource Manager by its new and its
-/// old name, in the public cloud, US Government, China and Germany's former cloud.
-const OTHER_SERVICES: [&str; 17] = [
+/// old name, in the public cloud, US Government, China, Germany's former cloud and the two sealed ones.
+const OTHER_SERVICES: [&str; 27] = [
     "graph.microsoft.com",
     "graph.microsoft.us",
     "dod-graph.microsoft.us",
@@ -42,6 +42,17 @@ const OTHER_SERVICES: [&str; 17] = [
     "management.core.usgovcloudapi.net",
     "management.core.chinacloudapi.cn",
     "management.core.cloudapi.de",
+    "graph.microsoft.scloud",
+    "graph.cloudapi.microsoft.scloud",
+    "management.azure.microsoft.scloud",
+    "management.core.microsoft.scloud",
+    "graph.eaglex.ic.gov",
+    "graph.cloudapi.eaglex.ic.gov",
+    "management.azure.eaglex.ic.gov",
+    "management.core.eaglex.ic.gov",
+    // Key Vault there: no more is known of its names than this.
+    "vault.cloudapi.microsoft.scloud",
+    "vault.cloudapi.eaglex.ic.gov",
 ];
 /// The same services' app ids, which are one in every cloud: Key Vault, managed HSM, Microsoft Graph, Azure AD Graph,
 /// Resource Manager.
