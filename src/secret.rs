@@ -6,6 +6,7 @@
 use std::fmt;
 
 use thiserror::Error;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Longest name of a secret, in characters (Key Vault's own limit).
@@ -63,6 +64,24 @@ impl fmt::Debug for SecretName {
 /// text has.
 pub fn is_name_text(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// An entry of a list of names as a message shows it: quoted, unless it may be a key in place of its name.
+pub fn shown(entry: &str) -> String {
+    if looks_like_a_key(entry) {
+        "an entry that looks like a key and is not repeated".to_owned()
+    } else {
+        format!("`{entry}`")
+    }
+}
+
+/// Whether text may be a key that somebody pasted where it does not belong. The keys of Azure's services are 32 hexadecimal
+/// digits, 43 or more letters and digits, or a GUID, so that most have the form of a secret's name.
+pub fn looks_like_a_key(text: &str) -> bool {
+    const LONG_WORD: usize = 20;
+    let has_digit = |word: &str| word.contains(|c: char| c.is_ascii_digit());
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    Uuid::try_parse(text).is_ok() || words.any(|word| word.len() >= LONG_WORD && has_digit(word))
 }
 
 /// One version of a secret: `^[0-9A-Fa-f]{32}$`, folded to lower case. Nothing

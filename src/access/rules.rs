@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::{AllowList, Requirement};
 use crate::cors::{AllowedOrigins, Origin, OriginSet, Pattern};
-use crate::secret::SecretName;
+use crate::secret::{self, SecretName};
 use crate::token::Caller;
 
 /// One rule as it is configured.
@@ -34,19 +34,19 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RuleFault {
     /// The rule's entry allows a secret that the settings do not.
-    #[error("`{entry}` is not inside ALLOWED_SECRETS; a rule only narrows, so add it there or remove it here")]
+    #[error("{entry} is not inside ALLOWED_SECRETS; a rule only narrows, so add it there or remove it here")]
     SecretOutside {
         /// Index of the rule.
         rule: usize,
-        /// The name or `prefix*` as it is configured.
+        /// The name or `prefix*`, as a message shows it.
         entry: String,
     },
     /// A name can lie in two rules.
-    #[error("`{entry}` is in rule {other} already; a secret has one rule, so remove it from one of them")]
+    #[error("{entry} is in rule {other} already; a secret has one rule, so remove it from one of them")]
     Overlap {
         /// Index of the later rule.
         rule: usize,
-        /// Its name or `prefix*`.
+        /// Its name or `prefix*`, as a message shows it.
         entry: String,
         /// Name of the other rule.
         other: String,
@@ -67,7 +67,7 @@ pub fn faults(rules: &[Rule], secrets: &AllowList, origins: &AllowedOrigins) -> 
     for (index, rule) in rules.iter().enumerate() {
         let earlier = rules.get(..index).unwrap_or_default();
         for name in rule.secrets.names() {
-            let entry = || name.to_string();
+            let entry = || secret::shown(name.as_str());
             if !secrets.allows(name) {
                 faults.push(RuleFault::SecretOutside {
                     rule: index,
@@ -80,7 +80,7 @@ pub fn faults(rules: &[Rule], secrets: &AllowList, origins: &AllowedOrigins) -> 
             }
         }
         for prefix in rule.secrets.prefixes() {
-            let entry = || format!("{prefix}*");
+            let entry = || secret::shown(&format!("{prefix}*"));
             if !secrets.covers_prefix(prefix) {
                 faults.push(RuleFault::SecretOutside {
                     rule: index,

@@ -260,6 +260,7 @@ fn rules_that_widen_or_overlap_are_faults() {
     for (rules, told) in [
         (vec![rule("A", &["other"])], "`other` is not inside ALLOWED_SECRETS"),
         (vec![rule("A", &["we*"])], "`we*` is not inside ALLOWED_SECRETS"),
+        (vec![rule("A", &["0f0f0f0f0f0f0f0f0f0f"])], "looks like a key"),
         (vec![rule("A", &["maps-*"])], "`maps-*` is not inside"),
         (
             vec![rule("A", &["maps-key"]), rule("B", &["MAPS-KEY"])],

@@ -174,7 +174,7 @@ impl Outcome<'_> {
     /// The most specific word for it, for the log.
     fn verdict(&self) -> &'static str {
         match (&self.answer, &self.unmet) {
-            (Answer::Preflight, Some(Unmet::Method)) => "MethodNotAllowed",
+            (Answer::Preflight, Some(Unmet::Method(_))) => "MethodNotAllowed",
             (Answer::Preflight, Some(Unmet::Headers(_))) => "HeadersNotAllowed",
             (Answer::Secret(_) | Answer::Credential(_) | Answer::Preflight, _) => "Allowed",
             (Answer::Options, _) => "Options",

@@ -30,7 +30,8 @@ pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: 
     let version = outcome.key.as_ref().and_then(|key| key.version.as_ref());
     let refused = match &outcome.unmet {
         Some(Unmet::Headers(names)) => Some(names.join(",")),
-        Some(Unmet::Method) | None => None,
+        Some(Unmet::Method(method)) => method.map(str::to_owned),
+        None => None,
     };
     let caller = outcome.caller.as_ref();
     let given = match &outcome.answer {

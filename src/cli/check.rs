@@ -7,12 +7,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use keyvault_cors::access::{Access, Denial, Requirement, Rule};
 use keyvault_cors::config::{Config, effective};
 use keyvault_cors::cors::{Actual, AllowedOrigins, Origin, OriginRefusal, Pattern, Policy};
+use keyvault_cors::deliver::Give;
 use keyvault_cors::secret::{SecretKey, SecretName};
 use keyvault_cors::vault::Identity;
 
 use super::arguments::Check;
 use super::page::{Page, broken, visible};
 use super::settings::Settings;
+use super::why::near_miss;
 
 /// Width of the column of labels.
 const LABELS: usize = 18;
@@ -58,13 +60,15 @@ pub(crate) fn report(config: &Config, settings: &Settings, question: &Check) -> 
     page.title("The configuration is valid.");
     describe(&mut page, config);
     let origin = question.origin.as_deref();
-    let verdicts = [
-        origin.map(|text| (text, origin_verdict(config, text))),
-        question
-            .secret
-            .as_deref()
-            .map(|text| (text, secret_verdict(config, text, origin))),
-    ];
+    let origin_verdict = origin.map(|text| (text, origin_verdict(config, text)));
+    // A page that is refused anyway is refused before any rule is asked: the secret is judged for the others then.
+    let page_allowed = origin_verdict.as_ref().filter(|(_, verdict)| !verdict.is_refused);
+    let page_allowed = page_allowed.map(|(text, _)| *text);
+    let secret_verdict = question
+        .secret
+        .as_deref()
+        .map(|text| (text, secret_verdict(config, text, page_allowed)));
+    let verdicts = [origin_verdict, secret_verdict];
     let verdicts: Vec<_> = verdicts.into_iter().flatten().collect();
     if !verdicts.is_empty() {
         page.title("Verdicts");
@@ -210,11 +214,15 @@ fn describe_rule(config: &Config, rule: &Rule) -> Vec<String> {
     lines.extend(describe_rule_needs(rule));
     let mut names = rule.secrets.names();
     if let Some(give) = names.find_map(|name| config.deliver.gives.get(name)) {
-        lines.push(format!("gives: {}, made from the secret", give.kind()));
+        lines.push(gives_line(give.kind()));
     }
     let ttl = rule.ttl.unwrap_or(config.access.ttl).as_secs();
     lines.push(format!("kept: {ttl} s"));
     lines
+}
+
+fn gives_line(kind: &str) -> String {
+    format!("gives: {kind}, made from the secret, which never leaves")
 }
 
 /// From where and by whom a rule's secrets may be read.
@@ -245,7 +253,10 @@ fn origin_verdict(config: &Config, text: &str) -> Verdict {
             None => Verdict::allowed("allowed by *"),
         },
         Actual::Refused(OriginRefusal::Malformed(error)) => Verdict::refused(format!(": {error}")),
-        Actual::Refused(OriginRefusal::NotListed) => Verdict::refused(": nothing in ALLOWED_ORIGINS matches it"),
+        Actual::Refused(OriginRefusal::NotListed) => {
+            let near = near_miss(text, &config.cors.origins).map_or(String::new(), |near| format!("; {near}"));
+            Verdict::refused(format!(": nothing in ALLOWED_ORIGINS matches it{near}"))
+        }
         // One header line is neither repeated nor absent.
         Actual::Refused(OriginRefusal::Repeated) | Actual::NoOrigin => Verdict::refused(""),
     }
@@ -257,6 +268,7 @@ fn secret_verdict(config: &Config, text: &str, origin: Option<&str>) -> Verdict 
         Ok(name) => name,
         Err(error) => return Verdict::refused(format!(" with 400 BadParameter: {error}")),
     };
+    let gives = config.deliver.gives.get(&name).map(Give::kind);
     let key = SecretKey { name, version: None };
     let parsed = origin.and_then(|text| Origin::parse(text.as_bytes()).ok());
     let access = Access::new(config.access.clone());
@@ -276,6 +288,9 @@ fn secret_verdict(config: &Config, text: &str, origin: Option<&str>) -> Verdict 
         Err(Denial::Origin(rule) | Denial::Caller(rule) | Denial::Version(rule)) => Some(rule),
     };
     let mut verdict = Verdict::allowed(conditions(config));
+    if let Some(kind) = gives {
+        verdict.lines.push(gives_line(kind));
+    }
     let rule = config.access.rules.iter().find(|rule| Some(&*rule.name) == rule_name);
     if let Some(rule) = rule {
         verdict.lines.push(format!("as rule {} decides", rule.name));

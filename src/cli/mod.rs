@@ -5,6 +5,7 @@ mod check;
 mod page;
 mod settings;
 mod smoke;
+mod why;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -72,7 +73,7 @@ fn serve(file: Option<&OsString>) -> ExitCode {
 /// (`IDENTITY_ENDPOINT`, `SSL_CERT_FILE`): no process can safely change its own. On Unix it stays the same process.
 fn start_again(settings: &Settings) -> io::Result<ExitCode> {
     let mut program = process::Command::new(std::env::current_exe()?);
-    program.envs(settings.from_file());
+    program.envs(settings.of_file());
     #[cfg(unix)]
     return Err(std::os::unix::process::CommandExt::exec(&mut program));
     #[cfg(not(unix))]

@@ -65,14 +65,29 @@ pub(crate) fn broken<'a>(elements: impl IntoIterator<Item = &'a str>) -> Vec<Str
     lines
 }
 
-/// Text from outside on one line, whatever it holds.
+/// Text from outside on one line, whatever it holds. Quotes stay as they are: there are command lines to paste in it.
 pub(crate) fn visible(text: &str) -> String {
-    text.escape_debug().to_string()
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\'' | '"' => visible.push(c),
+            _ => visible.extend(c.escape_debug()),
+        }
+    }
+    visible
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_from_outside_stays_on_its_line_and_can_be_pasted() {
+        assert_eq!(
+            visible("az … 'a' \"b\"\n\u{1b}[0m\u{202e}"),
+            "az … 'a' \"b\"\\n\\u{1b}[0m\\u{202e}"
+        );
+    }
 
     #[test]
     fn a_long_list_is_broken_behind_its_commas() {

@@ -72,7 +72,7 @@ impl Settings {
     }
 
     /// What the file gives and the environment does not.
-    pub(crate) fn from_file(&self) -> impl Iterator<Item = (&String, &String)> {
+    pub(crate) fn of_file(&self) -> impl Iterator<Item = (&String, &String)> {
         self.values.iter().filter(|(name, _)| self.from_file.contains(*name))
     }
 

@@ -13,7 +13,7 @@ use super::settings::{
 };
 use super::{base_url, key_vault};
 use crate::access::Requirement;
-use crate::{host, token};
+use crate::{host, secret, token};
 
 const TENANT: &str = ENTRA_TENANT_ID.name;
 const AUDIENCE: &str = ENTRA_AUDIENCE.name;
@@ -23,8 +23,8 @@ const CLIENTS: &str = ENTRA_ALLOWED_CLIENTS.name;
 
 /// Hosts of services whose tokens a caller may hold for other reasons, besides Key Vault's: such a token says nothing
 /// about this app, and must never be sent to it. Microsoft Graph, Azure AD Graph, and Resource Manager by its new and its
-/// old name, in the public cloud, US Government, China and Germany's former cloud.
-const OTHER_SERVICES: [&str; 17] = [
+/// old name, in the public cloud, US Government, China, Germany's former cloud and the two sealed ones.
+const OTHER_SERVICES: [&str; 27] = [
     "graph.microsoft.com",
     "graph.microsoft.us",
     "dod-graph.microsoft.us",
@@ -42,6 +42,17 @@ const OTHER_SERVICES: [&str; 17] = [
     "management.core.usgovcloudapi.net",
     "management.core.chinacloudapi.cn",
     "management.core.cloudapi.de",
+    "graph.microsoft.scloud",
+    "graph.cloudapi.microsoft.scloud",
+    "management.azure.microsoft.scloud",
+    "management.core.microsoft.scloud",
+    "graph.eaglex.ic.gov",
+    "graph.cloudapi.eaglex.ic.gov",
+    "management.azure.eaglex.ic.gov",
+    "management.core.eaglex.ic.gov",
+    // Key Vault there: no more is known of its names than this.
+    "vault.cloudapi.microsoft.scloud",
+    "vault.cloudapi.eaglex.ic.gov",
 ];
 /// The same services' app ids, which are one in every cloud: Key Vault, managed HSM, Microsoft Graph, Azure AD Graph,
 /// Resource Manager.
@@ -73,7 +84,12 @@ fn read_both(
     vault: Option<&VaultUrl>,
 ) -> Option<(token::Options, Requirement)> {
     let tenant = reader.text(&ENTRA_TENANT_ID);
-    let audience = reader.text(&ENTRA_AUDIENCE);
+    if let Some(tenant) = tenant {
+        check_tenant(reader, tenant);
+    }
+    let audiences = reader
+        .text(&ENTRA_AUDIENCE)
+        .map(|list| read_audiences(reader, list, vault));
     let scopes = reader
         .text(&ENTRA_REQUIRED_SCOPES)
         .map(|list| read_scopes(reader, SCOPES, list));
@@ -89,24 +105,14 @@ fn read_both(
         (ROLES, roles.is_some()),
         (CLIENTS, clients.is_some()),
     ];
-    let (tenant, audience) = both(reader, tenant, audience, parts)?;
-    check_tenant(reader, tenant);
-    if scopes.is_none() && roles.is_none() {
-        reader.fault(
-            SCOPES,
-            format!(
-                "with Entra on, at least one of {SCOPES} and {ROLES} is required: any signed-in user of the tenant would \
-                 be let in"
-            ),
-        );
-    }
-    warn_of_headers(reader);
+    check_halves(reader, tenant.is_some(), audiences.is_some(), parts);
     let options = token::Options {
         authority: authority?,
-        tenant: tenant.to_ascii_lowercase(),
-        audiences: read_audiences(reader, audience, vault),
+        tenant: tenant?.to_ascii_lowercase(),
+        audiences: audiences?,
         timeout,
     };
+    warn_of_headers(reader);
     let requirement = Requirement {
         scopes: scopes.unwrap_or_default(),
         roles: roles.unwrap_or_default(),
@@ -115,34 +121,37 @@ fn read_both(
     Some((options, requirement))
 }
 
-/// The tenant and the audience; a fault where one is missing, or a part of the set-up is there without them.
-fn both<'a>(
-    reader: &mut Reader<'_>,
-    tenant: Option<&'a str>,
-    audience: Option<&'a str>,
-    parts: [(&str, bool); 3],
-) -> Option<(&'a str, &'a str)> {
-    match (tenant, audience) {
-        (Some(tenant), Some(audience)) => return Some((tenant, audience)),
-        (None, None) => {
-            for (name, _) in parts.into_iter().filter(|(_, is_set)| *is_set) {
-                reader.fault(
-                    name,
-                    format!("it checks nobody without {TENANT} and {AUDIENCE}; set both, or remove it"),
-                );
-            }
-        }
-        (Some(_), None) => {
+/// A fault where the tenant or the audience is missing, or what a caller needs, or a part of the set-up is there without
+/// them.
+fn check_halves(reader: &mut Reader<'_>, has_tenant: bool, has_audience: bool, parts: [(&str, bool); 3]) {
+    if !has_tenant && !has_audience {
+        for (name, _) in parts.into_iter().filter(|(_, is_set)| *is_set) {
             reader.fault(
-                AUDIENCE,
-                format!("it is required with {TENANT}: the audience of your app's tokens"),
+                name,
+                format!("it checks nobody without {TENANT} and {AUDIENCE}; set both, or remove it"),
             );
         }
-        (None, Some(_)) => {
-            reader.fault(TENANT, format!("it is required with {AUDIENCE}: the tenant's GUID"));
-        }
+        return;
     }
-    None
+    if !has_audience {
+        reader.fault(
+            AUDIENCE,
+            format!("it is required with {TENANT}: the audience of your app's tokens"),
+        );
+    }
+    if !has_tenant {
+        reader.fault(TENANT, format!("it is required with {AUDIENCE}: the tenant's GUID"));
+    }
+    let [(_, has_scopes), (_, has_roles), _] = parts;
+    if !has_scopes && !has_roles {
+        reader.fault(
+            SCOPES,
+            format!(
+                "with Entra on, at least one of {SCOPES} and {ROLES} is required: any signed-in user of the tenant would \
+                 be let in"
+            ),
+        );
+    }
 }
 
 fn check_tenant(reader: &mut Reader<'_>, tenant: &str) {
@@ -289,13 +298,17 @@ fn parse_authority(text: &str) -> Result<Url, &'static str> {
     match url.scheme() {
         "https" => Ok(url),
         "http" if url.host().is_some_and(|host| host::is_loopback(&host)) => Ok(url),
-        _ => Err("keys that came over plain http could be anybody's, so http is for an authority on this machine only"),
+        "http" => {
+            Err("keys that came over plain http could be anybody's, so http is for an authority on this machine only")
+        }
+        _ => Err("its scheme is not https"),
     }
 }
 
 /// "write URL" for the authority that was probably meant; the tenant is a setting of its own.
 fn advice(text: &str) -> String {
-    let as_https = base_url::suggestion(text, "https").filter(|_| text.contains("://"));
+    let is_word = !text.contains(['.', ':']) || secret::looks_like_a_key(text);
+    let as_https = base_url::suggestion(text, "https").filter(|_| !is_word);
     let suggested = as_https.map(|url| url.as_str().trim_end_matches('/').to_owned());
     let suggested = suggested.filter(|url| parse_authority(url).is_ok());
     let Fallback::Value(public) = ENTRA_AUTHORITY_HOST.default else {

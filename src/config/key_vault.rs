@@ -173,6 +173,9 @@ fn is_vault_name(name: &str) -> bool {
 /// The public name of the vault whose private or internal name `host` is.
 fn public_name(host: &str) -> Option<String> {
     let (name, rest) = host.split_once('.')?;
+    if let Some((_, below)) = rest.split_once(".privatelink.") {
+        return public_name(&format!("{name}.privatelink.{below}"));
+    }
     let suffix = rest.strip_prefix("privatelink.").unwrap_or(rest);
     let cloud = CLOUDS
         .iter()
@@ -323,6 +326,10 @@ mod tests {
             ),
             ("https://kv.vaultcore.azure.net", "https://kv.vault.azure.net"),
             ("https://kv.privatelink.vault.azure.cn", "https://kv.vault.azure.cn"),
+            (
+                "https://kv.westeurope.privatelink.vaultcore.azure.net",
+                "https://kv.vault.azure.net",
+            ),
             (
                 "https://kv.privatelink.vaultcore.usgovcloudapi.net",
                 "https://kv.vault.usgovcloudapi.net",

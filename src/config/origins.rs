@@ -5,6 +5,7 @@ use url::Url;
 use super::reader::Reader;
 use super::settings::{ALLOW_ANY_ORIGIN, ALLOW_CREDENTIALS, ALLOWED_ORIGINS};
 use crate::cors::{self, AllowedOrigins, OriginError, Pattern, PatternError, Scheme};
+use crate::secret;
 
 const NAME: &str = ALLOWED_ORIGINS.name;
 
@@ -192,7 +193,9 @@ fn separated(element: &str) -> Option<String> {
         .split(|c: char| c.is_whitespace() || matches!(c, ';' | '|'))
         .filter(|part| !part.is_empty())
         .collect();
-    if parts.len() < 2 {
+    // With a scheme in front of some alone it was one origin, with a space in it: halves of a name are strangers' names.
+    let with_scheme = parts.iter().filter(|part| part.contains("://")).count();
+    if parts.len() < 2 || (with_scheme != 0 && with_scheme != parts.len()) {
         return None;
     }
     let read: Option<Vec<_>> = parts.into_iter().map(suggestion).collect();
@@ -203,10 +206,19 @@ fn separated(element: &str) -> Option<String> {
 /// operator decides whether that is the page.
 fn suggestion(element: &str) -> Option<String> {
     let element = without_quotes(element);
+    // A word is no host, and a key is not repeated.
+    let is_word = !element.contains(['.', ':']) && !element.eq_ignore_ascii_case("localhost");
+    if is_word || secret::looks_like_a_key(element) {
+        return None;
+    }
     let (scheme, rest) = match element.split_once("://") {
         Some((scheme, rest)) => (scheme, rest),
         None if element.starts_with("localhost") || element.starts_with("127.") => ("http", element),
-        None => ("https", element),
+        None => match element.split_once(':') {
+            // `https:\\host`, `https:/host`
+            Some((scheme @ ("http" | "https"), rest)) => (scheme, rest.trim_start_matches(['/', '\\'])),
+            _ => ("https", element),
+        },
     };
     // What is behind another scheme's `://` was no origin, and a space or a control character is not part of one:
     // `Url` would drop it, and join what stands on both sides.

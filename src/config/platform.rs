@@ -69,7 +69,8 @@ fn check_cors(reader: &mut Reader<'_>, origins: &AllowedOrigins, app: &az::App) 
     let Ok(list) = serde_json::from_str::<Vec<String>>(text) else {
         reader.warn(
             LIST,
-            "it is not a JSON array of strings, so the platform's CORS list cannot be compared",
+            "it is not a JSON array of strings, so the platform's CORS list cannot be compared; the platform sets it, so \
+             remove it from the app settings",
         );
         return;
     };
@@ -126,7 +127,11 @@ fn compare(reader: &mut Reader<'_>, platform: &Platform<'_>, origins: &AllowedOr
         let message = if platform.has_any() {
             "the platform's CORS list has `*`, as ALLOWED_ORIGINS has".to_owned()
         } else {
-            format!("ALLOWED_ORIGINS is `*`, but {}", platform.who)
+            format!(
+                "{}, which lacks `*`, as ALLOWED_ORIGINS has it: preflights from other origins fail; {}",
+                platform.who,
+                platform.app.add_origins(&["*".to_owned()])
+            )
         };
         reader.warn(LIST, message);
         return;
@@ -170,7 +175,8 @@ fn compare_patterns(reader: &mut Reader<'_>, platform: &Platform<'_>, patterns: 
             ),
         );
     }
-    if !wild.is_empty() {
+    // With `*` in the list no preflight fails.
+    if !wild.is_empty() && !platform.has_any() {
         let wild: Vec<_> = wild.iter().map(ToString::to_string).collect();
         reader.warn(
             LIST,

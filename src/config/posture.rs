@@ -213,9 +213,10 @@ fn trigger(binding: &Json) -> Result<Trigger, &'static str> {
     }
     let mut methods = None;
     for member in binding.members("methods") {
-        let words = member.elements().iter().filter_map(|word| match word {
-            Json::Text(word) => Some(word.to_ascii_lowercase()),
-            _ => None,
+        // What is no text is no method, and keeps the list from being exactly what it should be.
+        let words = member.elements().iter().map(|word| match word {
+            Json::Text(word) => word.to_ascii_lowercase(),
+            _ => String::new(),
         });
         methods.get_or_insert_with(Vec::new).extend(words);
     }

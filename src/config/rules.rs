@@ -116,7 +116,7 @@ fn split(variable: &str) -> Result<(&str, &'static str), String> {
         )),
         None => {
             let parts: Vec<_> = RULE_PARTS.iter().map(|known| known.name).collect();
-            let nearest = nearest(&part.to_ascii_uppercase(), &parts);
+            let nearest = nearest_part(&part.to_ascii_uppercase(), &parts);
             let name: String = name.to_ascii_uppercase();
             let suggestion = if of_a_name(&name) {
                 format!("; write {PREFIX}{name}__{nearest}")
@@ -147,6 +147,13 @@ fn meant(folded: &str) -> String {
         (!name.is_empty()).then(|| format!("{PREFIX}{name}__{}", part.name))
     });
     suggested.map_or(String::new(), |name| format!("; write {name}"))
+}
+
+/// The part that `text` was probably meant to be: one that it abbreviates (`TTL`), else the nearest.
+fn nearest_part<'a>(text: &str, parts: &[&'a str]) -> &'a str {
+    let of_words = |part: &&&str| !text.is_empty() && format!("_{part}_").contains(&format!("_{text}_"));
+    let abbreviated = parts.iter().find(of_words).copied();
+    abbreviated.unwrap_or_else(|| nearest(text, parts))
 }
 
 /// The word of `words` that is nearest to `text`.

@@ -3,7 +3,7 @@
 use super::reader::{Reader, elements};
 use super::settings::{ALLOW_ANY_SECRET, ALLOWED_SECRETS};
 use crate::access::AllowList;
-use crate::secret::{MAX_NAME, SecretName, is_name_text};
+use crate::secret::{self, MAX_NAME, SecretName, is_name_text};
 
 const NAME: &str = ALLOWED_SECRETS.name;
 
@@ -94,6 +94,14 @@ fn read_entry(element: &str) -> Result<Entry, String> {
         .map_err(|error| format!("{error}; a single `*` may end it to allow a prefix"))
 }
 
+fn covered(entry: &str, prefix: &str) -> String {
+    let prefix = secret::shown(&format!("{prefix}*"));
+    format!(
+        "{} is allowed by {prefix} already; remove one of them",
+        secret::shown(entry)
+    )
+}
+
 fn warn_of_covered(reader: &mut Reader<'_>, name: &str, entries: &Entries) {
     let covering = |text: &str, own: Option<&String>| {
         entries
@@ -103,18 +111,12 @@ fn warn_of_covered(reader: &mut Reader<'_>, name: &str, entries: &Entries) {
     };
     for secret in &entries.names {
         if let Some(prefix) = covering(secret.as_str(), None) {
-            reader.warn(
-                name,
-                format!("{secret} is allowed by {prefix}* already; remove one of them"),
-            );
+            reader.warn(name, covered(secret.as_str(), prefix));
         }
     }
     for prefix in &entries.prefixes {
         if let Some(wider) = covering(prefix, Some(prefix)) {
-            reader.warn(
-                name,
-                format!("{prefix}* is allowed by {wider}* already; remove one of them"),
-            );
+            reader.warn(name, covered(&format!("{prefix}*"), wider));
         }
     }
 }

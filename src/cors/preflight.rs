@@ -9,7 +9,7 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 /// `Vary` of an answer to a preflight: the three fields that mark a preflight, or that a browser compares its answer with.
 pub(super) const VARY_PREFLIGHT: HeaderValue =
@@ -35,8 +35,8 @@ pub(super) struct PreflightAnswer {
 /// What a preflight asks for and does not get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmet<'a> {
-    /// A method other than GET and HEAD, or more than one.
-    Method,
+    /// A method other than GET and HEAD, where it is one; `None` is anything else, such as two of them.
+    Method(Option<&'a str>),
     /// These header names, the first 8 of them; what is no header name is left out.
     Headers(Vec<&'a str>),
 }
@@ -67,7 +67,10 @@ impl PreflightAnswer {
         let mut methods = headers.get_all(ACCESS_CONTROL_REQUEST_METHOD).iter();
         match (methods.next().map(HeaderValue::as_bytes), methods.next()) {
             (Some(b"GET" | b"HEAD"), None) => {}
-            _ => return Some(Unmet::Method),
+            (Some(method), None) if method.len() <= MAX_NAME && Method::from_bytes(method).is_ok() => {
+                return Some(Unmet::Method(std::str::from_utf8(method).ok()));
+            }
+            _ => return Some(Unmet::Method(None)),
         }
         let mut names = Vec::new();
         let mut all_allowed = true;

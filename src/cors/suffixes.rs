@@ -38,6 +38,7 @@ const SERVICES: &[Shared] = &[
     ("containerservice", 3),
     // adb-ID.N.databricks.azure.us.
     ("databricks", 1),
+    ("grafana", 1),
     ("inference.ml", 1),
     ("instances.ml", 1),
     ("kusto", 1),
@@ -45,6 +46,8 @@ const SERVICES: &[Shared] = &[
     ("notebooks", 1),
     ("service.signalr", 0),
     ("servicefabric", 1),
+    // NAME.services.ai.azure.com.
+    ("services.ai", 0),
     // NAME.zN.web.storage.azure.net.
     ("storage", 2),
     ("webpubsub", 0),
@@ -67,7 +70,7 @@ const BRANDS: &[(&str, &[&str], usize)] = &[
     ("azurefd", &["net"], 1),
     ("azurehdinsight", &["net"], 0),
     ("azureiotcentral", &["com"], 0),
-    ("azuremicroservices", &["io"], 0),
+    ("azuremicroservices", &["io"], 1),
     ("azureml", &["ms", "net"], 2),
     ("azurestaticapps", &["net"], 2),
     ("azuresynapse", &["net"], 1),
@@ -95,6 +98,8 @@ const MICROSOFT: &[Shared] = &[
     ("aksapp.io", 1),
     ("aroapp.io", 1),
     ("aroapp.azure.us", 1),
+    // Container Apps on Arc.
+    ("k4apps.io", 1),
     // App Service and Cloud Services.
     ("chinacloudsites.cn", 1),
     ("chinacloudapp.cn", 1),
@@ -127,6 +132,7 @@ const MICROSOFT: &[Shared] = &[
     ("preview.app.github.dev", 0),
     ("github.dev", 0),
     ("devtunnels.ms", 1),
+    ("tunnels.api.visualstudio.com", 1),
     ("visualstudio.com", 0),
     ("vsassets.io", 1),
     ("vscode-cdn.net", 1),
@@ -149,36 +155,45 @@ const OTHERS: &[Shared] = &[
     ("gitpod.dev", 1),
     // A workspace is PORT-ID.ws-REGION.gitpod.io.
     ("gitpod.io", 1),
+    ("glitch.me", 0),
     ("gradio.live", 0),
     ("idx.dev", 1),
     ("jsfiddle.net", 0),
     ("jshell.net", 1),
     ("koyeb.app", 0),
     ("lhr.life", 0),
+    ("lhr.rocks", 0),
     ("loca.lt", 0),
     ("localhost.run", 0),
     ("localtest.me", 0),
     ("lvh.me", 0),
+    ("neocities.org", 0),
     ("ngrok.dev", 1),
     ("ngrok.io", 1),
     ("nip.io", 0),
+    ("pinggy.io", 1),
     ("pinggy.link", 1),
     ("railway.app", 0),
     ("replit.dev", 1),
     ("salesforce-experience.com", 2),
     ("salesforce-sites.com", 2),
     ("salesforce.com", 2),
+    ("serveo.net", 0),
     ("site.com", 2),
     ("sslip.io", 0),
     // Stackblitz runs a project's server as a page of one of these.
     ("stackblitz.io", 0),
     ("staticblitz.com", 1),
     ("storage.googleapis.com", 0),
+    ("tiiny.site", 0),
+    ("tumblr.com", 0),
     ("usercontent.goog", 1),
     ("visualforce.com", 2),
     ("webcontainer-api.io", 1),
     ("webcontainer.io", 1),
+    ("weebly.com", 0),
     ("wordpress.com", 0),
+    ("zrok.io", 1),
 ];
 
 /// Whether names directly below `domain` belong to more than one party: it is a public suffix, or lies at, above or
@@ -191,7 +206,7 @@ pub fn is_shared_suffix(domain: &str) -> bool {
         || MICROSOFT
             .iter()
             .chain(OTHERS)
-            .any(|&(suffix, depth)| is_shared_by(domain, suffix, depth))
+            .any(|&(suffix, depth)| is_shared_by(domain, suffix, depth) || is_kudu(domain, suffix))
         || is_brand(domain)
 }
 
@@ -223,6 +238,7 @@ fn is_brand(domain: &str) -> bool {
 }
 
 /// Whether `domain` is where App Service has the consoles of a region's apps: `APP-HASH.scm.REGION-01.azurewebsites.net`.
+/// No other service has the name `scm` there.
 fn is_kudu(domain: &str, suffix: &str) -> bool {
     domain.starts_with("scm.") && labels_before(domain, suffix) == Some(2)
 }
@@ -279,7 +295,10 @@ mod tests {
             // Other hosting.
             "gitpod.io ws-eu104.gitpod.io stackblitz.io webcontainer.io local-credentialless.webcontainer.io",
             "lightning.force.com sandbox.lightning.force.com my.salesforce.com my.site.com",
-            "compute.amazonaws.com elb.amazonaws.com amazonaws.com",
+            "compute.amazonaws.com elb.amazonaws.com amazonaws.com tumblr.com eu.zrok.io",
+            // Regions, consoles and relays of services above.
+            "eastus.k4apps.io scm.chinanorth3-01.chinacloudsites.cn weu.grafana.azure.com services.ai.azure.com",
+            "private.azuremicroservices.io rel.tunnels.api.visualstudio.com",
         ];
         for domain in shared.iter().flat_map(|line| line.split(' ')) {
             assert!(is_shared_suffix(domain), "{domain}");

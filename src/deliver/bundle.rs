@@ -16,11 +16,12 @@ pub(super) struct RenderedBundle<'a> {
     pub(super) id: &'a str,
     #[serde(rename = "contentType", skip_serializing_if = "Option::is_none")]
     pub(super) content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "RenderedAttributes::is_empty")]
     pub(super) attributes: RenderedAttributes,
 }
 
 /// The attributes that a page sees.
-#[derive(Serialize)]
+#[derive(Default, PartialEq, Eq, Serialize)]
 pub(super) struct RenderedAttributes {
     #[serde(skip_serializing_if = "Option::is_none")]
     enabled: Option<bool>,
@@ -32,6 +33,12 @@ pub(super) struct RenderedAttributes {
     created: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated: Option<i64>,
+}
+
+impl RenderedAttributes {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl From<Attributes> for RenderedAttributes {

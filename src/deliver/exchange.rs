@@ -143,7 +143,8 @@ impl Exchange {
         let now = now.saturating_add(i64::try_from(began.elapsed().as_secs()).unwrap_or(i64::MAX));
         let outcome = issued.and_then(|credential| Token::new(credential, &key, now));
         if let Err(error) = &outcome {
-            warn!(give = SpeechToken::KIND, reason = %error, "no credential could be had");
+            let id = delivery.key_id();
+            warn!(give = SpeechToken::KIND, id, reason = %error, "no credential could be had");
         }
         let mut state = self.state();
         // Otherwise another version of the key is asked for by now, which has a fetch of its own.

@@ -174,6 +174,12 @@ impl<'a> Parameters<'a> {
         made.filter(|_| self.faults.is_empty()).ok_or(self.faults)
     }
 
+    /// Whether there is a word without `=`, which may be the rest of a value with white space in it.
+    pub(super) fn has_stray_word(&self) -> bool {
+        let is_stray = |fault: &GiveFault| matches!(fault, GiveFault::NoValue { .. });
+        self.faults.iter().any(is_stray)
+    }
+
     /// The value of a parameter that may be absent.
     pub(super) fn get(&self, name: &'static str) -> Option<&'a str> {
         let given = self.values.iter().find(|(known, _)| *known == name);

@@ -52,7 +52,8 @@ impl SpeechToken {
                 .map(str::to_owned),
             (Some(region), None) => {
                 let lower: String = region.to_ascii_lowercase();
-                let corrected = is_region(&lower).then_some(lower);
+                // `West Europe` are two words, and the first is no region.
+                let corrected = Some(lower).filter(|lower| is_region(lower) && !parameters.has_stray_word());
                 let region = parameters.valid("region", Some(region).filter(|r| is_region(r)), REGION_FORM, corrected);
                 region.map(|region| format!("{region}.api.cognitive.microsoft.com"))
             }

@@ -54,10 +54,7 @@ fn the_id_names_this_app_the_folded_name_and_the_vaults_version() {
 #[test]
 fn fields_that_the_vault_did_not_send_are_absent() {
     let body = body(bundle("x", None), &key(None), "h");
-    assert_eq!(
-        body,
-        r#"{"value":"x","id":"https://h/secrets/maps-key","attributes":{}}"#
-    );
+    assert_eq!(body, r#"{"value":"x","id":"https://h/secrets/maps-key"}"#);
 }
 
 #[test]

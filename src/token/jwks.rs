@@ -41,20 +41,35 @@ struct PublishedKey {
 /// Keys by their id; two keys may have the same.
 pub(super) type KeysById = HashMap<String, Vec<Arc<DecodingKey>>>;
 
+/// A key that is not used.
+#[derive(Debug)]
+pub(super) struct Skipped {
+    /// Its id, where it can be read.
+    pub(super) kid: Option<String>,
+    /// Why not.
+    pub(super) cause: &'static str,
+}
+
 impl KeyDocument {
     /// The keys that can verify RS256 signatures of `issuer`'s v2 tokens, and for each other RSA signing key why it is
     /// not used.
-    pub(super) fn usable(self, tenant: &str, issuer: &str) -> (KeysById, Vec<&'static str>) {
+    pub(super) fn usable(self, tenant: &str, issuer: &str) -> (KeysById, Vec<Skipped>) {
         let mut keys = KeysById::new();
         let mut skipped = Vec::new();
         for key in self.keys {
             match serde_json::from_value::<PublishedKey>(key) {
                 Ok(key) if !key.is_for_signatures() => {}
-                Ok(key) => match key.usable(tenant, issuer) {
-                    Ok((kid, key)) => keys.entry(kid).or_default().push(Arc::new(key)),
-                    Err(cause) => skipped.push(cause),
-                },
-                Err(_) => skipped.push("it is not a JSON Web Key"),
+                Ok(key) => {
+                    let kid = key.kid.clone();
+                    match key.usable(tenant, issuer) {
+                        Ok((kid, key)) => keys.entry(kid).or_default().push(Arc::new(key)),
+                        Err(cause) => skipped.push(Skipped { kid, cause }),
+                    }
+                }
+                Err(_) => skipped.push(Skipped {
+                    kid: None,
+                    cause: "it is not a JSON Web Key",
+                }),
             }
         }
         (keys, skipped)
@@ -78,10 +93,10 @@ impl PublishedKey {
         }
         let kid = self.kid.ok_or("it has no kid")?;
         let (n, e) = self.n.zip(self.e).ok_or("it has no modulus or exponent")?;
+        let key = DecodingKey::from_rsa_components(&n, &e).map_err(|_| "its modulus or exponent is not base64url")?;
         if n.len() < MIN_MODULUS {
             return Err("it is shorter than 2,048 bits");
         }
-        let key = DecodingKey::from_rsa_components(&n, &e).map_err(|_| "its modulus or exponent is not base64url")?;
         Ok((kid, key))
     }
 }
@@ -99,7 +114,8 @@ mod tests {
     fn read(key: &Value) -> (usize, Vec<&'static str>) {
         let document: KeyDocument = serde_json::from_value(json!({ "keys": [key] })).unwrap();
         let (keys, skipped) = document.usable(TENANT, ISSUER);
-        (keys.values().map(Vec::len).sum(), skipped)
+        let causes = skipped.into_iter().map(|skipped| skipped.cause).collect();
+        (keys.values().map(Vec::len).sum(), causes)
     }
 
     fn key(change: impl FnOnce(&mut Value)) -> Value {
@@ -142,7 +158,7 @@ mod tests {
             (without("kty"), "JSON Web Key"),
             (key(|key| key["n"] = 1.into()), "JSON Web Key"),
             (json!("text"), "JSON Web Key"),
-            (key(|key| key["n"] = "v".repeat(341).into()), "2,048"),
+            (key(|key| key["n"] = "v".repeat(340).into()), "2,048"),
             (key(|key| key["n"] = "+".repeat(342).into()), "base64url"),
             (
                 key(|key| key["issuer"] = "https://login.example/other/v2.0".into()),

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::Format;
-use super::jwks::{KeyDocument, KeysById, Metadata};
+use super::jwks::{KeyDocument, KeysById, Metadata, Skipped};
 use crate::host;
 use crate::outbound::{self, OutboundError};
 
@@ -273,8 +273,8 @@ impl Keys {
         }
         let document: KeyDocument = self.get(url).await?.ok_or("there is nothing at jwks_uri")?;
         let (keys, skipped) = document.usable(&self.tenant, v2_issuer);
-        for cause in skipped {
-            warn!(cause, "a signing key is skipped");
+        for Skipped { kid, cause } in skipped {
+            warn!(kid, cause, "a signing key is skipped");
         }
         if keys.is_empty() {
             return Err("there is no usable key in its key set");

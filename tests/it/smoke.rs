@@ -36,6 +36,13 @@ async fn a_handler_alone_passes() {
             .stdout
             .contains("ok       a GET from https://other.contoso.com is refused")
     );
+    // The origin that is asked about is the fault, and its consequences are no others.
+    let url = format!("http://localhost:{port}");
+    let report = Smoke::with(ca_file, &[&url, "--origin", "https://other.contoso.com"])
+        .run()
+        .await;
+    let judged = "a navigation to a secret is refused: the origin is not allowed, see above";
+    assert!(report.stdout.contains(judged), "{}", report.stdout);
 }
 
 #[tokio::test]

@@ -201,3 +201,28 @@ fn the_vault_of_another_suffix_is_no_audience_either() {
         assert_eq!(!faults.is_empty(), is_refused, "{audience}: {faults:?}");
     }
 }
+
+#[test]
+fn every_fault_of_a_half_set_up_is_reported_at_once() {
+    for (settings, told) in [
+        (
+            &[("ENTRA_TENANT_ID", Some("common"))][..],
+            &["ENTRA_TENANT_ID", "ENTRA_AUDIENCE", "ENTRA_REQUIRED_SCOPES"][..],
+        ),
+        (
+            &[
+                ("ENTRA_AUDIENCE", Some("https://vault.azure.net")),
+                ("ENTRA_REQUIRED_ROLES", Some("a")),
+            ],
+            &["ENTRA_AUDIENCE", "ENTRA_TENANT_ID"],
+        ),
+        (
+            &[("ENTRA_TENANT_ID", Some("x")), ("ENTRA_AUDIENCE", Some("a b"))],
+            &["ENTRA_TENANT_ID", "ENTRA_AUDIENCE", "ENTRA_REQUIRED_SCOPES"],
+        ),
+    ] {
+        let faults = faults(settings);
+        let named: Vec<_> = faults.iter().filter_map(|fault| fault.split(':').next()).collect();
+        assert_eq!(named, told, "{faults:#?}");
+    }
+}

@@ -73,7 +73,7 @@ fn what_works_and_should_be_looked_at_is_a_warning() {
         (&[("ALLOWED_SECRETS", Some("web-*,web-*"))], "element 2 is there twice"),
         (
             &[("ALLOWED_SECRETS", Some("web-a,Web-*"))],
-            "web-a is allowed by web-* already",
+            "`web-a` is allowed by `web-*` already",
         ),
         (&[("EXPOSED_HEADERS", Some("*"))], "list the names"),
         (

@@ -129,7 +129,7 @@ const FAULTS: &[Row] = &[
     (
         &[SECRETS, ("RULES__MAPS__TTL", Some("1"))],
         "RULES__MAPS__TTL",
-        "CACHE_TTL_SECONDS",
+        "write RULES__MAPS__CACHE_TTL_SECONDS",
     ),
     (
         &[SECRETS, ("RULES__MAPS__", Some("1"))],

@@ -61,6 +61,12 @@ const FAULTY: &[(&str, &[&str])] = &[
             "https://a.com.",
             "https:a.com",
             "https:/a.com",
+            "https:\\\\a.com",
+            "https://ex ample.com",
+            "ex ample.com",
+            "NULL",
+            "MyPastedPassw0rd",
+            "0123456789abcdef0123456789abcdef.contoso.com",
             "https://a.com\\b",
             "https://a%2Ecom",
             "https://user:canary@a.com",
@@ -145,6 +151,7 @@ fn what_was_meant_is_suggested_where_it_is_clear() {
         ("ALLOWED_ORIGINS", "http://a.com:80", "https://a.com"),
         ("ALLOWED_ORIGINS", "[\"https://a.com\"]", "https://a.com"),
         ("ALLOWED_ORIGINS", "http://LOCALHOST:80", "http://localhost"),
+        ("ALLOWED_ORIGINS", "https:\\\\a.com", "https://a.com"),
         ("KEY_VAULT_URL", "http://localhost:8443", "https://localhost:8443"),
         (
             "KEY_VAULT_URL",
@@ -152,6 +159,11 @@ fn what_was_meant_is_suggested_where_it_is_clear() {
             "https://kv.vault.azure.net",
         ),
         ("LOG_FORMAT", " Text", "text"),
+        (
+            "ENTRA_AUTHORITY_HOST",
+            "login.microsoftonline.us",
+            "https://login.microsoftonline.us",
+        ),
         (
             "ENTRA_AUTHORITY_HOST",
             "http://login.microsoftonline.us/common",
@@ -164,6 +176,12 @@ fn what_was_meant_is_suggested_where_it_is_clear() {
         ("ALLOWED_ORIGINS", "http://*.github.io"),
         ("ALLOWED_ORIGINS", "chrome-extension://abc"),
         ("ALLOWED_ORIGINS", "https://user:canary@a.com"),
+        // Halves of a name are strangers' names.
+        ("ALLOWED_ORIGINS", "https://ex ample.com"),
+        ("ALLOWED_ORIGINS", "NULL"),
+        // It may be a secret.
+        ("ALLOWED_ORIGINS", "MyPastedPassw0rd"),
+        ("ALLOWED_ORIGINS", "0123456789abcdef0123456789abcdef.contoso.com"),
         ("ALLOWED_ORIGINS", "https://a.com\thttps://user@b.com"),
         ("UPSTREAM_TIMEOUT_SECONDS", " 61"),
     ] {

@@ -5,6 +5,7 @@
     reason = "a command line program speaks on its terminal"
 )]
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -138,17 +139,20 @@ async fn told_to_stop() -> io::Result<()> {
 
 /// A local.settings.json with which the handler reads the emulator's secrets, for pages on this machine.
 fn settings_file(emulator: &Emulator) -> io::Result<NamedTempFile> {
-    let mut settings = serde_json::json!({"IsEncrypted": false, "Values": {
+    let own = [
         // For Core Tools, as in local.settings.json.example.
-        "FUNCTIONS_WORKER_RUNTIME": "custom",
-        "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath": "target/debug/handler",
-        "ALLOWED_SECRETS": DEMO_ALLOWED_SECRETS,
+        ("FUNCTIONS_WORKER_RUNTIME", "custom"),
+        (
+            "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath",
+            "target/debug/handler",
+        ),
+        ("ALLOWED_SECRETS", DEMO_ALLOWED_SECRETS),
         // Where front-end tools serve a page, whatever their port.
-        "ALLOWED_ORIGINS": "http://localhost:*",
-    }});
-    for (name, value) in emulator.environment() {
-        settings["Values"][name] = value.into();
-    }
+        ("ALLOWED_ORIGINS", "http://localhost:*"),
+    ];
+    let own = own.map(|(name, value)| (name, value.to_owned()));
+    let values: BTreeMap<_, _> = own.into_iter().chain(emulator.environment()).collect();
+    let settings = serde_json::json!({"IsEncrypted": false, "Values": values});
 
     let mut file = tempfile::Builder::new()
         .prefix("emulator-settings-")
