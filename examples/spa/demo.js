@@ -1,9 +1,9 @@
-// What only the demo has: refusals to try, a second origin, and a vault that can be made to fail.
+// What only the demo has: names and pages to try, and a vault that can be made to fail.
 import { element } from "./show.js";
 
 const controls = document.getElementById("controls");
 
-// By where the fault lies. A name is read when its button is pressed.
+// Refusals, by where the fault lies. A name is read when its button is pressed.
 const TRIES = {
   "try-page": [["a_b", "Not a secret’s name.", "Use letters, digits and hyphens."]],
   "try-vault": [
@@ -22,37 +22,32 @@ export function showDemo({ allowed, second, refused, vault, image }, hasSignIn, 
   standing.append(element("strong", {}, isAllowed ? "An allowed origin." : "Not an allowed origin."));
   standing.hidden = false;
 
+  const addName = (id, name, what, todo = "") => {
+    const button = element("button", { type: "button", className: "quiet" }, name);
+    button.addEventListener("click", () => tryName(name));
+    addTry(id, button, what, todo);
+  };
+  const addPage = (id, origin, what, todo = "") => {
+    const link = element("a", { href: origin, className: "button quiet" }, new URL(origin).host);
+    addTry(id, link, what, todo);
+  };
   for (const [id, tries] of Object.entries(TRIES)) {
-    for (const [name, what, todo] of tries) {
-      const button = element("button", { type: "button", className: "quiet" }, name);
-      button.addEventListener("click", () => tryName(name));
-      addTry(id, button, what, todo);
-    }
-  }
-  if (image && location.origin === allowed) {
-    const button = element("button", { type: "button", className: "quiet" }, "photos-key");
-    button.addEventListener("click", () => tryName("photos-key"));
-    addTry("try-page", button, "A SAS in place of the storage account’s key: it shows an image.", "");
+    for (const words of tries) addName(id, ...words);
   }
   if (isAllowed) {
     // Each allowed page has a rule of its own: what the other's gives does not exist here.
     const [its, theirs, elsewhere] =
       location.origin === second ? ["telemetry-key", "maps-key", allowed] : ["maps-key", "telemetry-key", second];
-    for (const [name, what] of [
-      [its, "This page’s own, by its rule."],
-      [theirs, "The other page’s: here it does not exist."],
-    ]) {
-      const button = element("button", { type: "button", className: "quiet" }, name);
-      button.addEventListener("click", () => tryName(name));
-      addTry("try-page", button, what, "");
+    addName("try-good", its, "This page’s own, by its rule.");
+    if (image && location.origin === allowed) {
+      addName("try-good", "photos-key", "A SAS in place of a storage account’s key: it shows an image.");
     }
-    const link = element("a", { href: elsewhere, className: "button quiet" }, new URL(elsewhere).host);
-    addTry("try-page", link, "The other page, with the other rule.", "");
+    addPage("try-good", elsewhere, "The other page, with the other rule.");
+    addName("try-page", theirs, "The other page’s: here it does not exist.", "Add this page’s origin to its rule.");
+    addPage("try-page", refused, "This page at an origin that is not allowed.", "Add it to ALLOWED_ORIGINS.");
+  } else {
+    addPage("try-good", allowed, "This page at an origin that is allowed.");
   }
-  const other = isAllowed ? refused : allowed;
-  const link = element("a", { href: other, className: "button quiet" }, new URL(other).host);
-  if (isAllowed) addTry("try-page", link, "This page at an origin that is not allowed.", "Add it to ALLOWED_ORIGINS.");
-  else addTry("try-page", link, "This page at an origin that is allowed.", "");
   const signIn = hasSignIn
     ? ["Read it signed out, or as somebody who may not.", "Sign in above; ask for the role or scope."]
     : ["This demo asks for no sign-in.", "Its option --entra adds one."];
