@@ -61,7 +61,8 @@ pub(crate) fn start(executable: &Path, demo: &Demo) -> Handler {
         image,
         ..
     } = demo;
-    let photos = image.iter().map(|_| format!(",{PHOTOS_KEY}")).collect::<String>();
+    // What the vault refuses to serve is allowed by a prefix, so that it is not fetched at start and warned of.
+    let allowed = format!("maps-key,telemetry-key,expired-*,disabled-*,tls-*,{FRESH}*");
     let inherited = INHERITED
         .split_whitespace()
         .filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -75,11 +76,7 @@ pub(crate) fn start(executable: &Path, demo: &Demo) -> Handler {
         .without("CACHE_TTL_SECONDS")
         .with("FUNCTIONS_CUSTOMHANDLER_PORT", places.handler_port.to_string())
         .with("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "demo")
-        // What the vault refuses to serve is allowed by a prefix, so that it is not fetched at start and warned of.
-        .with(
-            "ALLOWED_SECRETS",
-            format!("maps-key,telemetry-key{photos},expired-*,disabled-*,tls-*,{FRESH}*"),
-        )
+        .with("ALLOWED_SECRETS", &allowed)
         .with(
             "ALLOWED_ORIGINS",
             format!("{},{}", places.allowed_origin, places.second_origin),
@@ -93,7 +90,7 @@ pub(crate) fn start(executable: &Path, demo: &Demo) -> Handler {
         .with_all(
             image
                 .iter()
-                .flat_map(|image| photos_rule(image, &places.allowed_origin)),
+                .flat_map(|image| photos_rule(image, &allowed, &places.allowed_origin)),
         );
     Launch::new(environment)
         .executable(executable)
@@ -102,9 +99,10 @@ pub(crate) fn start(executable: &Path, demo: &Demo) -> Handler {
         .start(places.handler_port)
 }
 
-/// The rule that gives a SAS for the image in place of the storage account's key.
-fn photos_rule(Image { account, path, .. }: &Image, origin: &str) -> [(&'static str, String); 3] {
+/// The rule that gives a SAS for the image in place of the storage account's key, which is allowed beside the others.
+fn photos_rule(Image { account, path, .. }: &Image, allowed: &str, origin: &str) -> [(&'static str, String); 4] {
     [
+        ("ALLOWED_SECRETS", format!("{allowed},{PHOTOS_KEY}")),
         ("RULES__PHOTOS__SECRETS", PHOTOS_KEY.to_owned()),
         ("RULES__PHOTOS__ORIGINS", origin.to_owned()),
         (

@@ -34,11 +34,11 @@ use vault::Vault;
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) if options.help => {
+        Ok(Some(options)) => options,
+        Ok(None) => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        Ok(options) => options,
         Err(fault) => {
             eprintln!("{fault}\n\n{USAGE}");
             return ExitCode::from(2);

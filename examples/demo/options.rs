@@ -16,7 +16,6 @@ Usage: cargo run --example demo -- [--check] [--entra] [--image] [--port PORT] [
 /// What the command line asks for; a port is `None` where it says nothing.
 #[derive(Default)]
 pub(crate) struct Options {
-    pub(crate) help: bool,
     pub(crate) check: bool,
     pub(crate) entra: bool,
     pub(crate) image: bool,
@@ -27,15 +26,13 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
+    /// `None` for a call for help.
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Option<Self>, String> {
         let mut arguments = arguments.into_iter();
         let mut options = Self::default();
         while let Some(argument) = arguments.next() {
             let port = match argument.as_str() {
-                "-h" | "--help" => {
-                    options.help = true;
-                    continue;
-                }
+                "-h" | "--help" => return Ok(None),
                 "--check" => {
                     options.check = true;
                     continue;
@@ -60,6 +57,6 @@ impl Options {
                 .filter(|&value| value != 0);
             *port = Some(value.ok_or_else(|| format!("{argument} needs a port from 1 to 65535"))?);
         }
-        Ok(options)
+        Ok(Some(options))
     }
 }

@@ -20,7 +20,7 @@ const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/give/storage.m
 const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/demo/harbour.svg");
 
 /// Azurite takes a second or two.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// It is told to end by the end of its input.
 const END: Duration = Duration::from_secs(5);
 

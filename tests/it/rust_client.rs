@@ -23,7 +23,7 @@ struct Token(String);
 impl TokenCredential for Token {
     async fn get_token(&self, scopes: &[&str], _: Option<TokenRequestOptions<'_>>) -> azure_core::Result<AccessToken> {
         assert_eq!(scopes, [format!("{AUDIENCE}/.default")]);
-        let expires_on = SystemTime::now() + Duration::from_secs(3600);
+        let expires_on = SystemTime::now() + Duration::from_hours(1);
         Ok(AccessToken::new(self.0.clone(), expires_on.into()))
     }
 }
