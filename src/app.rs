@@ -26,7 +26,7 @@ const LOG: &str = "keyvault_cors";
 /// Serves until the process is to stop, and says why it is. An error is in the log already.
 pub(crate) fn serve(config: Config, log: &log::Guard) -> io::Result<Stop> {
     if let Err(error) = process::forbid_core_dumps() {
-        warn!(target: LOG, %error, "core dumps cannot be forbidden");
+        warn!(target: LOG, %error, "core dumps cannot be turned off");
     }
     for Finding { setting, message } in &config.warnings {
         warn!(target: LOG, setting, "{message}");

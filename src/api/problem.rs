@@ -141,7 +141,7 @@ impl Problem {
             Self::HostNotAllowed => text!(
                 "Forbidden",
                 "HostNotAllowed",
-                "Without the Functions host only localhost is served."
+                "Without the Functions host, only requests to localhost are answered."
             ),
             Self::OriginNotAllowed => text!(
                 "Forbidden",
@@ -161,7 +161,7 @@ impl Problem {
             Self::FetchMetadata => text!(
                 "Forbidden",
                 "FetchMetadata",
-                "Secrets are answered to fetch() in CORS mode, not to navigations, frames, images or scripts."
+                "Secrets are served only to fetch() in CORS mode, not to navigations, frames, images or scripts."
             ),
             Self::Unusable(unusable) => unusable_text(unusable),
             Self::SecretNotFound(_) => text!("SecretNotFound", "There is no such secret here."),
@@ -183,7 +183,7 @@ impl Problem {
             ),
             Self::ExchangeUnavailable { .. } => text!(
                 "ExchangeUnavailable",
-                "The service that makes the credential cannot be had now; try again later."
+                "The service that makes the credential is not available now; try again later."
             ),
         }
     }

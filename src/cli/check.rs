@@ -122,7 +122,7 @@ fn describe(page: &mut Page, config: &Config) {
     row(page, "exposed headers", &names(&cors.exposed_headers));
     let max_age = match cors.max_age {
         Some(seconds) => format!("{seconds} s"),
-        None => "as long as the browser likes (5 s)".to_owned(),
+        None => "for the browsers' own default (5 s)".to_owned(),
     };
     row(page, "preflights kept", &[max_age]);
     let kept = match config.access.ttl.as_secs() {
@@ -140,7 +140,7 @@ fn describe(page: &mut Page, config: &Config) {
 
 fn required_tag(config: &Config) -> String {
     let Some(tag) = &config.vault.required_tag else {
-        return "none: the vault's tags are not looked at".into();
+        return "none: the vault's tags are not checked".into();
     };
     let value = tag.value.as_ref().map_or(String::new(), |value| format!("={value}"));
     visible(&format!("{}{value}", tag.name))
@@ -305,7 +305,7 @@ fn conditions(config: &Config) -> String {
     } else {
         ""
     };
-    format!("served, if the vault has it, and it is enabled, valid now{tag} and no certificate's")
+    format!("served, if the vault has it and it is enabled, valid now{tag} and not a certificate's")
 }
 
 fn list_settings(page: &mut Page, settings: &Settings) {

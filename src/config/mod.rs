@@ -172,7 +172,7 @@ fn read_require_origin(reader: &mut Reader<'_>) -> bool {
     if !require_origin {
         reader.warn(
             settings::REQUIRE_ORIGIN.name,
-            "requests without Origin are served: whatever is no browser, and pages on this app's own origin",
+            "requests without Origin are served: those of programs other than browsers, and of pages on this app's own origin",
         );
     }
     require_origin
