@@ -34,7 +34,7 @@ pub(crate) fn serve(config: Config, log: &log::Guard) -> io::Result<Stop> {
     let refusals = log.refusals();
     let stopped = runtime(log).and_then(|runtime| {
         let stopped = runtime.block_on(run(config, refusals));
-        // A name that the system is still looking up would hold the process past its time to drain.
+        // A DNS look-up that still blocks a thread would keep the process from ending after its time to drain.
         runtime.shutdown_background();
         stopped
     });

@@ -241,7 +241,7 @@ fn describe_rule_needs(rule: &Rule) -> Vec<String> {
     lines
 }
 
-/// The verdict of the very policy that requests meet, with its reason.
+/// The verdict of the same policy that serves requests, with its reason.
 fn origin_verdict(config: &Config, text: &str) -> Verdict {
     let Ok(value) = HeaderValue::from_str(text) else {
         return Verdict::refused(": it has a character that no header can have");

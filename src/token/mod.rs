@@ -172,7 +172,7 @@ impl Authenticator {
         let claims = decode::<Claims>(token, &key.key, &validation)
             .map_err(|error| reason(error.kind()))?
             .claims;
-        // An issuer in a list would have passed: here it is one text.
+        // `decode` would also accept a list with the issuer in it; here the claim is one text.
         if claims.iss != *key.issuer || !claims.tid.eq_ignore_ascii_case(&self.options.tenant) {
             return Err(TokenError::Unauthorized("the token is from another tenant"));
         }

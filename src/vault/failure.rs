@@ -199,7 +199,7 @@ impl Failure {
         matches!(self.cause, Cause::OverBudget | Cause::Paused | Cause::Failing)
     }
 
-    /// Whether the vault answered well, only not with a secret.
+    /// Whether the vault answered as it should, but has no secret to serve.
     pub(super) fn is_definitive(&self) -> bool {
         matches!(self.error(), VaultError::NotFound(_) | VaultError::Disabled)
     }
