@@ -286,7 +286,7 @@ impl fmt::Display for Failure {
         match &self.cause {
             Cause::Busy => f.write_str("the limit on simultaneous reads was reached until the deadline"),
             Cause::OverBudget => f.write_str("too many reads a second of names that were never read before"),
-            Cause::Paused => f.write_str("the vault throttles, and the pause that it asked for is not over"),
+            Cause::Paused => f.write_str("the vault throttles, and the pause after it is not over"),
             Cause::Failing => f.write_str("the vault failed five times in a row, so only one read at a time probes it"),
             Cause::Timeout => f.write_str("no answer within UPSTREAM_TIMEOUT_SECONDS"),
             Cause::Client(what) => f.write_str(what),
