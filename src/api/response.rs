@@ -79,8 +79,8 @@ fn with_room(status: StatusCode, mut response: Response) -> Response {
     response
 }
 
-/// The headers of every answer but readiness. Nothing on the way may store a secret, and a page may read one through CORS
-/// only.
+/// The headers of every answer but readiness. Nothing on the way may store a secret, and a page may read one only
+/// through CORS.
 pub(super) fn add_common_headers(answer: &mut HeaderMap, request: &Request<'_>) {
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -1,7 +1,7 @@
 //! The last error for a key, and when to ask the vault again.
 //!
-//! Only errors about a single secret are remembered here. When the vault cannot be read at all, `Vault` itself knows when
-//! to ask again.
+//! Only errors about a single secret are remembered here. When the vault cannot be read at all, `Vault` itself knows
+//! when to ask again.
 
 use std::time::Duration;
 

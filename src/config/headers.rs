@@ -118,9 +118,9 @@ fn allowed_warning(name: &str) -> Option<String> {
     let is_a_gateways = GATEWAY.contains(&name) || GATEWAY_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     if SAFELISTED_BY_VALUE.contains(&name) {
         Some(format!(
-            "{name} is safelisted by its value: a browser asks for it only when the value is outside the safelisted forms \
-             (Fetch, CORS-safelisted request-header), such as content-type: application/json; keep it only if your page \
-             sends such a value"
+            "{name} is safelisted by its value: a browser asks for it only when the value is outside the safelisted \
+             forms (Fetch, CORS-safelisted request-header), such as content-type: application/json; keep it only if \
+             your page sends such a value"
         ))
     } else if METHOD_OVERRIDES.contains(&name) {
         Some(format!(
@@ -128,8 +128,8 @@ fn allowed_warning(name: &str) -> Option<String> {
         ))
     } else if is_a_gateways {
         Some(format!(
-            "{name} is set by proxies and gateways, and servers behind them trust it: with it a page could pretend to be \
-             another user or another host; remove it"
+            "{name} is set by proxies and gateways, and servers behind them trust it: with it a page could pretend to \
+             be another user or another host; remove it"
         ))
     } else {
         None
