@@ -10,7 +10,8 @@ use testkit::client::{Answer, Request};
 use tokio::time::timeout;
 
 use crate::page::FILES;
-use crate::setup::{AUDIENCE, Demo, Places, SCOPE};
+use crate::setup::{AUDIENCE, Demo, PHOTOS_KEY, Places, SCOPE};
+use crate::storage::Image;
 
 /// The handler bounds what a caller waits for by 5 s; an answer that takes longer is a failed check.
 const ANSWER_BOUND: Duration = Duration::from_secs(10);
@@ -61,6 +62,10 @@ pub(crate) async fn check(demo: &Demo) -> io::Result<bool> {
     }
     for origin in places.origins() {
         say(&format!("the page at {origin}"), &page(demo, origin).await);
+    }
+    if let Some(image) = &demo.image {
+        let verdict = photo(demo, image, usual).await;
+        say("photos-key: a SAS that reads the image, and not the key", &verdict);
     }
     // Throttling comes last: its 429 pauses every read of the vault for 5 s.
     for (state, name, status) in [
@@ -166,6 +171,33 @@ async fn page(demo: &Demo, origin: &str) -> Result<(), String> {
     let elsewhere = ask(elsewhere, port).await?;
     if elsewhere.status != 403 || demo.vault.state() != "healthy" {
         return Err("other pages may use its controls".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether the storage account shows the image to whoever has what the handler gives, and to nobody else.
+async fn photo(demo: &Demo, image: &Image, token: Option<&str>) -> Result<(), String> {
+    let Image { address, key, .. } = image;
+    let path = format!("/api/secrets/{PHOTOS_KEY}");
+    let answer = ask(
+        read(&path, &demo.places.allowed_origin, token),
+        demo.places.handler_port,
+    )
+    .await?;
+    if String::from_utf8_lossy(&answer.body).contains(key) {
+        return Err("the key is in the answer".to_owned());
+    }
+    let bundle: Value = serde_json::from_slice(&answer.body).map_err(|error| format!("not JSON: {error}"))?;
+    let sas = bundle.get("value").and_then(Value::as_str).unwrap_or_default();
+    let port = port_of(image.origin())?;
+    let target = address.strip_prefix(image.origin()).unwrap_or_default();
+    let shown = ask(Request::get(&format!("{target}?{sas}")), port).await?;
+    if shown.status != 200 || !shown.body.starts_with(b"<svg") {
+        return Err(format!("with the SAS the image has the status {}", shown.status));
+    }
+    let hidden = ask(Request::get(target), port).await?;
+    if hidden.status == 200 {
+        return Err("the image is there without a SAS".to_owned());
     }
     Ok(())
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use testkit::handler::{Environment, Handler, Launch, ROOT, becomes_ready};
 use tokio::process::Command;
 
-use crate::setup::{AUDIENCE, Demo, FRESH, SCOPE};
+use crate::setup::{AUDIENCE, Demo, FRESH, PHOTOS_KEY, SCOPE};
+use crate::storage::Image;
 
 /// What the handler inherits. Everything else is left out: a setting, or something named nearly like one, that is meant
 /// for another program must not change what the demo shows.
@@ -54,7 +55,13 @@ fn profile_folder() -> io::Result<String> {
 
 /// Starts the handler with the environment that the Functions host and a local.settings.json would give it.
 pub(crate) fn start(executable: &Path, demo: &Demo) -> Handler {
-    let Demo { places, emulator, .. } = demo;
+    let Demo {
+        places,
+        emulator,
+        image,
+        ..
+    } = demo;
+    let photos = image.iter().map(|_| format!(",{PHOTOS_KEY}")).collect::<String>();
     let inherited = INHERITED
         .split_whitespace()
         .filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -71,7 +78,7 @@ pub(crate) fn start(executable: &Path, demo: &Demo) -> Handler {
         // What the vault refuses to serve is allowed by a prefix, so that it is not fetched at start and warned of.
         .with(
             "ALLOWED_SECRETS",
-            format!("maps-key,telemetry-key,expired-*,disabled-*,tls-*,{FRESH}*"),
+            format!("maps-key,telemetry-key{photos},expired-*,disabled-*,tls-*,{FRESH}*"),
         )
         .with(
             "ALLOWED_ORIGINS",
@@ -82,12 +89,29 @@ pub(crate) fn start(executable: &Path, demo: &Demo) -> Handler {
         .with("RULES__TELEMETRY__SECRETS", "telemetry-key")
         .with("RULES__TELEMETRY__ORIGINS", &places.second_origin)
         .with_all(inherited)
-        .with_all(entra.into_iter().filter(|_| places.entra));
+        .with_all(entra.into_iter().filter(|_| places.entra))
+        .with_all(
+            image
+                .iter()
+                .flat_map(|image| photos_rule(image, &places.allowed_origin)),
+        );
     Launch::new(environment)
         .executable(executable)
         .directory(ROOT)
         .inherit_output()
         .start(places.handler_port)
+}
+
+/// The rule that gives a SAS for the image in place of the storage account's key.
+fn photos_rule(Image { account, path, .. }: &Image, origin: &str) -> [(&'static str, String); 3] {
+    [
+        ("RULES__PHOTOS__SECRETS", PHOTOS_KEY.to_owned()),
+        ("RULES__PHOTOS__ORIGINS", origin.to_owned()),
+        (
+            "RULES__PHOTOS__GIVE",
+            format!("blob-sas account={account} path={path} allow=r"),
+        ),
+    ]
 }
 
 pub(crate) fn report_exit(exit: ExitStatus) {

@@ -1,8 +1,9 @@
 //! The whole product on one machine: `cargo run --example demo`.
 //!
 //! Starts a Key Vault stand-in with a few secrets, runs the real `handler` against it as the Functions host would, and
-//! serves one small page from three origins: two that are allowed, each with a secret of its own by a rule, and one that is not. `--entra` lets only those in
-//! who are signed in. `--check` asks the questions itself instead of waiting for a browser.
+//! serves one small page from three origins: two that are allowed, each with a secret of its own by a rule, and one that is
+//! not. `--entra` lets only those in who are signed in; `--image` shows an image from Azurite. `--check` asks the questions
+//! itself instead of waiting for a browser.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -14,6 +15,7 @@ mod handler;
 mod options;
 mod page;
 mod setup;
+mod storage;
 mod vault;
 
 use std::io;
@@ -25,7 +27,8 @@ use tokio::task::JoinSet;
 
 use options::{Options, USAGE};
 use page::{Site, listen};
-use setup::{Demo, FRESH, NAMES, Places};
+use setup::{Demo, FRESH, NAMES, PHOTOS_KEY, Places};
+use storage::{INSTALL, Storage};
 use vault::Vault;
 
 #[tokio::main]
@@ -59,6 +62,14 @@ async fn run(options: &Options) -> io::Result<bool> {
     for (name, _) in NAMES.iter().filter(|(name, _)| name.starts_with(FRESH)) {
         emulator.put(name, Secret::new(format!("demo-{name}-88e0b1")));
     }
+    let (storage, image) = if options.image {
+        Storage::start(&emulator).await?.unzip()
+    } else {
+        (None, None)
+    };
+    if let Some(image) = &image {
+        emulator.put(PHOTOS_KEY, Secret::new(&image.key));
+    }
 
     let allowed_page = listen(options.page_port, 8080).await?;
     let refused_page = listen(options.refused_port, 8081).await?;
@@ -76,6 +87,7 @@ async fn run(options: &Options) -> io::Result<bool> {
         places,
         emulator,
         vault: Vault::default(),
+        image,
     });
     let mut servers = JoinSet::new();
     for page in [allowed_page, second_page, refused_page] {
@@ -93,16 +105,22 @@ async fn run(options: &Options) -> io::Result<bool> {
     };
     // As the host does it: a custom handler is killed, without a signal before.
     handler.kill().await;
+    if let Some(storage) = storage {
+        storage.stop().await?;
+    }
     Ok(good)
 }
 
 /// Waits until the handler answers, then checks it or tells what to try; without `--check` it never ends.
 async fn follow(options: &Options, demo: &Demo) -> io::Result<bool> {
     handler::wait_until_ready(demo.places.handler_port).await?;
+    if options.image && demo.image.is_none() {
+        println!("The image needs Azurite, once, and then a new start: {INSTALL}");
+    }
     if options.check {
         return check::check(demo).await;
     }
-    introduce(&demo.places);
+    introduce(demo);
     std::future::pending().await
 }
 
@@ -121,13 +139,19 @@ fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn introduce(places: &Places) {
+fn introduce(Demo { places, image, .. }: &Demo) {
     let Places {
         allowed_origin,
         second_origin,
         refused_origin,
         ..
     } = places;
+    let photos = match image {
+        Some(_) => {
+            format!("\nThe page shows an image, too: it gets {PHOTOS_KEY} as a SAS for that image, never as the key.\n")
+        }
+        None => String::new(),
+    };
     let api = places.api();
     let names: String = NAMES.map(|(name, outcome)| format!("  {name:<19}{outcome}\n")).concat();
     let (sign_in, authorization) = if places.entra {
@@ -157,7 +181,7 @@ keyvault-cors is running, with a Key Vault stand-in behind it.
 The page's demo controls make the vault throttle, go down or refuse the app. Its second tab, with Azure's own
 SecretClient, needs Node.js once:
   npm ci --prefix examples/spa && npm run build --prefix examples/spa
-
+{photos}
 Works, 200 with the value:
   curl -i -H 'Origin: {allowed_origin}'{authorization} {api}/secrets/maps-key
 {sign_in}

@@ -1,10 +1,12 @@
 //! The command line.
 
 pub(crate) const USAGE: &str = "\
-Usage: cargo run --example demo -- [--check] [--entra] [--port PORT] [--page-port PORT] [--second-port PORT] [--refused-port PORT]
+Usage: cargo run --example demo -- [--check] [--entra] [--image] [--port PORT] [--page-port PORT]
+       [--second-port PORT] [--refused-port PORT]
 
   --check              ask a few questions, print PASS or FAIL for each, and exit 0 or 1
   --entra              let only those in who are signed in, with tokens of an Entra stand-in
+  --image              let the page show an image from Azurite, with a SAS made from the storage account's key
   --port PORT          the handler's port; 7071, or a free one when that is taken
   --page-port PORT     the port of the allowed page; 8080, or a free one
   --second-port PORT   the port of the second allowed page; 8082, or a free one
@@ -17,6 +19,7 @@ pub(crate) struct Options {
     pub(crate) help: bool,
     pub(crate) check: bool,
     pub(crate) entra: bool,
+    pub(crate) image: bool,
     pub(crate) port: Option<u16>,
     pub(crate) page_port: Option<u16>,
     pub(crate) second_port: Option<u16>,
@@ -39,6 +42,10 @@ impl Options {
                 }
                 "--entra" => {
                     options.entra = true;
+                    continue;
+                }
+                "--image" => {
+                    options.image = true;
                     continue;
                 }
                 "--port" => &mut options.port,

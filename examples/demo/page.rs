@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::setup::{AUDIENCE, Demo, NAMES, OTHER_SCOPE, SCOPE};
+use crate::storage::Image;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -69,8 +70,9 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(demo: Arc<Demo>) -> io::Result<Self> {
+        let images = demo.image.as_ref().map(Image::origin).unwrap_or_default();
         let policy = format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {}/; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src data: {images}; connect-src 'self' {}/; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
              require-trusted-types-for 'script'; trusted-types 'none'",
             demo.places.api()
@@ -140,6 +142,7 @@ impl Site {
                 "refused": places.refused_origin,
                 "names": NAMES.map(|(name, _)| name),
                 "vault": self.demo.vault.state(),
+                "image": self.demo.image.as_ref().map(|image| &image.address),
             },
         })
         .to_string()

@@ -2,6 +2,7 @@
 
 use testkit::Emulator;
 
+use crate::storage::Image;
 use crate::vault::Vault;
 
 /// What a token must be for, and what it must allow, with `--entra`.
@@ -9,6 +10,9 @@ pub(crate) const AUDIENCE: &str = "api://keyvault-cors-demo";
 pub(crate) const SCOPE: &str = "secrets.read";
 /// What a token allows that allows nothing here.
 pub(crate) const OTHER_SCOPE: &str = "another.scope";
+
+/// The key of `--image`'s storage account: the page gets a SAS in its place.
+pub(crate) const PHOTOS_KEY: &str = "photos-key";
 
 /// Names to try, and what comes of them.
 pub(crate) const NAMES: [(&str, &str); 9] = [
@@ -41,6 +45,8 @@ pub(crate) struct Demo {
     pub(crate) places: Places,
     pub(crate) emulator: Emulator,
     pub(crate) vault: Vault,
+    /// With `--image`, where Azurite is installed.
+    pub(crate) image: Option<Image>,
 }
 
 /// The addresses of a running demo.

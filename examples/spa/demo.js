@@ -15,7 +15,7 @@ const TRIES = {
   ],
 };
 
-export function showDemo({ allowed, second, refused, vault }, hasSignIn, tryName) {
+export function showDemo({ allowed, second, refused, vault, image }, hasSignIn, tryName) {
   const isAllowed = [allowed, second].includes(location.origin);
   const standing = document.getElementById("standing");
   standing.dataset.kind = isAllowed ? "good" : "bad";
@@ -28,6 +28,11 @@ export function showDemo({ allowed, second, refused, vault }, hasSignIn, tryName
       button.addEventListener("click", () => tryName(name));
       addTry(id, button, what, todo);
     }
+  }
+  if (image && location.origin === allowed) {
+    const button = element("button", { type: "button", className: "quiet" }, "photos-key");
+    button.addEventListener("click", () => tryName("photos-key"));
+    addTry("try-page", button, "A SAS in place of the storage account’s key: it shows an image.", "");
   }
   if (isAllowed) {
     // Each allowed page has a rule of its own: what the other's gives does not exist here.

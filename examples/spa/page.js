@@ -58,7 +58,8 @@ function waysOf({ api, functionKey }, session) {
         const { secretClient } = await bundle("sdk");
         // A client keeps the token that it was given: another one for each read never has the one of who signed out.
         const { value, properties } = await secretClient(api, credential, { functionKey }).getSecret(name, { abortSignal });
-        return { value, attributes: { exp: properties.expiresOn && properties.expiresOn / 1000 } };
+        const { contentType, expiresOn } = properties;
+        return { value, contentType, attributes: { exp: expiresOn && expiresOn / 1000 } };
       },
     },
   };
@@ -83,7 +84,7 @@ function start(config, session) {
     const ended = begin("Reading …", cancel);
     try {
       const secret = await way.read(name, AbortSignal.any([ended, AbortSignal.timeout(PATIENCE_MS)]));
-      if (!ended.aborted) showValue(name, secret);
+      if (!ended.aborted) showValue(name, secret, config.demo?.image);
     } catch (error) {
       if (!ended.aborted) showError(error, Boolean(session.user()));
     }

@@ -11,7 +11,7 @@ export async function readSecret(api, name, { headers, signal } = {}) {
     await pause(seconds * 1000, signal);
     response = await ask(url, { headers, signal });
   }
-  const body = await response.json().catch(() => null);
+  const body = await response.json().catch(() => signal?.throwIfAborted());
   if (response.ok && body) return body;
   const { code, innererror, message = `HTTP ${response.status}` } = body?.error ?? {};
   throw Object.assign(new Error(message), { code: innererror?.code ?? code, response });
@@ -22,7 +22,7 @@ async function ask(url, init) {
   try {
     return await fetch(url, init);
   } catch (cause) {
-    if (init.signal?.aborted) throw cause;
+    init.signal?.throwIfAborted();
     throw Object.assign(new Error("The browser let no answer through."), { code: "blocked", cause });
   }
 }

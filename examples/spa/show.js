@@ -6,6 +6,10 @@ const result = document.getElementById("result");
 // A person who hides one value, on a shared screen say, wants the next one hidden too.
 let isValueHidden = false;
 
+const SAS = "application/vnd.ms-sastoken-storage";
+// What a rule's GIVE makes of a key.
+const TITLES = { [SAS]: "This is a SAS made from ", "application/jwt": "This is a token made from " };
+
 /** `code` is empty unless something went wrong. */
 function show(kind, code, ...children) {
   result.dataset.kind = kind;
@@ -17,7 +21,8 @@ export function showNote(text, ...more) {
   show("", "", element("p", {}, text), ...more);
 }
 
-export function showValue(name, { value, attributes }) {
+/** `image` is the address of a blob, for a value that is a SAS for it. */
+export function showValue(name, { value, contentType, attributes }, image) {
   const shown = element("pre", { id: "value", tabIndex: 0, role: "group" });
   const toggle = element("button", { type: "button", className: "quiet" });
   const update = () => {
@@ -36,7 +41,8 @@ export function showValue(name, { value, attributes }) {
   show(
     "good",
     "",
-    element("p", { className: "title" }, "This is the value of ", element("code", {}, name)),
+    element("p", { className: "title" }, TITLES[contentType] ?? "This is the value of ", element("code", {}, name)),
+    ...(image && contentType === SAS ? [photo(`${image}?${value}`)] : []),
     shown,
     element("p", { className: "tools" }, toggle, copy),
     small(expires ? `Good until ${new Date(expires * 1000).toLocaleString()}.` : "It has no end date."),
@@ -79,6 +85,11 @@ export function element(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
+}
+
+/** Its place is kept before it is there. An `<img>` needs no CORS. */
+function photo(src) {
+  return element("img", { src, width: 640, height: 360, alt: "A harbour at dusk: the blob that the SAS is for." });
 }
 
 function cause([sign, todo]) {

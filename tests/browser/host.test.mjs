@@ -1,16 +1,19 @@
 // The whole way through the Functions host: its key, and the preflights that the platform answers in the app's place.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 
 import { BLOCKED, ask, launch, servePages } from "./support/browser.mjs";
-import { Lab, PATH, VALUE } from "./support/lab.mjs";
+import { Lab, PATH, ROOT, SECRET, VALUE } from "./support/lab.mjs";
 
 const MODES = ["forwarding", "proxying"];
 
 const lab = await Lab.start();
 const page = await launch();
-const LISTED = `http://localhost:${await servePages()}`;
+const FILES = { "/secret.js": "secret.js", "/words.js": "words.js", "/sdk.js": "dist/sdk.js" };
+const scripts = Object.entries(FILES).map(([path, file]) => [path, readFileSync(`${ROOT}/examples/spa/${file}`, "utf8")]);
+const LISTED = `http://localhost:${await servePages(Object.fromEntries(scripts))}`;
 const OTHER = `http://localhost:${await servePages()}`;
 const withKey = { headers: { "X-Functions-Key": lab.functionKey } };
 after(async () => {
@@ -98,3 +101,41 @@ test("credentials need the platform and the handler to agree", async () => {
     assert.equal(answer.status ?? "blocked", expected, `platform ${platform}, handler ${own}`);
   }
 });
+
+/** Reads the secret with a file of examples/spa, and returns its value or what the page would say. */
+function readWith(file, api, functionKey) {
+  return page.evaluate(
+    async ([file, api, name, functionKey]) => {
+      const { explain } = await import("/words.js");
+      const ways = {
+        async "secret.js"() {
+          const { readSecret } = await import("/secret.js");
+          return readSecret(api, name, { headers: functionKey ? { "x-functions-key": functionKey } : {} });
+        },
+        async "sdk.js"() {
+          const { secretClient } = await import("/sdk.js");
+          const getToken = () => Promise.reject(new Error("there is no challenge"));
+          return secretClient(api, { getToken }, { functionKey }).getSecret(name);
+        },
+      };
+      return ways[file]().then(
+        ({ value }) => value,
+        (error) => explain(error).title,
+      );
+    },
+    [file, api, SECRET, functionKey ?? null],
+  );
+}
+
+for (const file of ["secret.js", "sdk.js"]) {
+  test(`${file}: where the host's empty 401 is readable, the page says what is wrong with the function key`, async () => {
+    const { handler, url } = await start("proxying", { origins: [LISTED] });
+    const api = url.slice(0, -PATH.length).replace("127.0.0.1", "localhost") + "/api";
+    await page.goto(LISTED);
+    for (const key of [undefined, "another-key"]) {
+      assert.equal(await readWith(file, api, key), "The function key is missing or wrong.");
+    }
+    assert.deepEqual(handler.methods(), []);
+    assert.equal(await readWith(file, api, lab.functionKey), VALUE);
+  });
+}

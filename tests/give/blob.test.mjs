@@ -1,12 +1,8 @@
 // A blob SAS does what it says and nothing else: Azurite, over TLS, with Azure's own client.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 
 import {
   BlobSASPermissions,
@@ -14,55 +10,32 @@ import {
   ContainerSASPermissions,
   generateBlobSASQueryParameters,
   SASProtocol,
-  StorageSharedKeyCredential,
 } from "@azure/storage-blob";
 
+import { ACCOUNT, KEY, ONCE, OWNER, startAzurite } from "./azurite.mjs";
 import { Lab } from "./lab.mjs";
 
-/** The account that every Azurite has. */
-const ACCOUNT = "devstoreaccount1";
-const KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-const OWNER = new StorageSharedKeyCredential(ACCOUNT, KEY);
 const ODD = "2026/ü#1?+%20.jpg";
-/** A second try would hide a failure. */
-const ONCE = { retryOptions: { maxTries: 1 } };
 
-let lab, azurite, service;
+let lab, azurite;
 
 before(async () => {
   lab = await Lab.start();
-  const program = fileURLToPath(new URL("node_modules/.bin/azurite-blob", import.meta.url));
-  const { TLS } = process.env;
-  const tls = ["--cert", `${TLS}/certificate.pem`, "--key", `${TLS}/key.pem`];
-  // The client speaks a newer version than Azurite knows; the SAS has a version of its own.
-  const options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"];
-  azurite = spawn(program, ["--blobHost", "127.0.0.1", "--blobPort", "0", ...tls, ...options], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  for await (const line of createInterface({ input: azurite.stdout })) {
-    const listening = /successfully listen(?:s|ing) (?:at|on) (https:\S+)/.exec(line);
-    if (listening) {
-      service = `${listening[1].replace(/\/$/, "")}/${ACCOUNT}`;
-      break;
-    }
-  }
-  azurite.stdout.resume();
-  const owner = new BlobServiceClient(service, OWNER, ONCE);
+  azurite = await startAzurite(process.env.TLS);
   for (const name of ["photos", "other"]) {
-    const container = owner.getContainerClient(name);
+    const container = azurite.owner.getContainerClient(name);
     await container.create();
     for (const blob of ["cat.jpg", ODD]) await container.getBlockBlobClient(blob).upload("meow", 4);
   }
 });
 
 after(async () => {
-  azurite.kill();
-  await once(azurite, "exit");
+  await azurite.stop();
   await lab.stop();
 });
 
 const photos = (sas, container = "photos") =>
-  new BlobServiceClient(`${service}?${sas}`, undefined, ONCE).getContainerClient(container);
+  new BlobServiceClient(`${azurite.service}?${sas}`, undefined, ONCE).getContainerClient(container);
 const read = (sas, blob = "cat.jpg", container) => photos(sas, container).getBlobClient(blob).downloadToBuffer();
 const write = (sas, blob) => photos(sas).getBlockBlobClient(blob).upload("new!", 4);
 const list = async (sas) => {

@@ -46,6 +46,7 @@ mod refusals;
 mod routes;
 mod rule_verdicts;
 mod rules;
+mod rust_client;
 mod settings;
 mod settings_file;
 mod shutdown;

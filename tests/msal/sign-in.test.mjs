@@ -20,18 +20,27 @@ const config = {
   },
 };
 const ORIGIN = `http://localhost:${await serveSite(config)}`;
-const handler = await lab.handler({
+const settings = {
   ALLOWED_ORIGINS: ORIGIN,
   ENTRA_TENANT_ID: lab.tenant,
   ENTRA_AUDIENCE: `api://${API_CLIENT},${API_CLIENT}`,
-  ENTRA_REQUIRED_SCOPES: "secrets.read",
   ENTRA_AUTHORITY_HOST: provider.origin,
-});
-config.api = `http://localhost:${handler.port}/api`;
+};
+const byScope = await lab.handler({ ...settings, ENTRA_REQUIRED_SCOPES: "secrets.read" });
+const byRole = await lab.handler({ ...settings, ENTRA_REQUIRED_ROLES: "Secrets.Reader" });
 // Each sign-in opens a window, and a browser blocks windows that no click asked for.
 const page = await launch({ prefs: { "dom.disable_open_during_load": true } });
 
-beforeEach(async () => {
+beforeEach(() => open(byScope));
+after(async () => {
+  await page.close();
+  await lab.stop();
+  await provider.stop();
+});
+
+/** Opens the page signed out, with this handler behind it. */
+async function open(handler) {
+  config.api = `http://localhost:${handler.port}/api`;
   provider.next = {};
   await page.goto(ORIGIN);
   await page.evaluate(() => {
@@ -40,12 +49,7 @@ beforeEach(async () => {
   });
   await page.goto(ORIGIN);
   await page.waitFor(() => !document.querySelector("main").hidden);
-});
-after(async () => {
-  await page.close();
-  await lab.stop();
-  await provider.stop();
-});
+}
 
 /** Clicks “Sign in” and waits for what comes of it: who is signed in, or what went wrong. */
 async function signIn() {
@@ -107,6 +111,19 @@ for (const [title, claims, code, words] of [
     assert.match(outcome.words, words);
   });
 }
+
+test("where a role is required, the page says to ask for it, and whoever has it reads the secret", async () => {
+  await open(byRole);
+  await signIn();
+  const { code, words } = await read();
+  assert.equal(code, "CallerNotAllowed");
+  assert.match(words, /you may not read secrets here.*role or scope/);
+
+  await open(byRole);
+  provider.next = { claims: { roles: ["Secrets.Reader"] } };
+  await signIn();
+  assert.equal((await read()).value, VALUE);
+});
 
 test("where consent is missing, nobody is signed in, and the page says who can give it", async () => {
   provider.next = { error: "consent_required" };

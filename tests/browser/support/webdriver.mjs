@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 import { ENGINES, missing } from "./engines.mjs";
 
@@ -14,9 +15,7 @@ const WAIT_MS = 30_000;
 
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
-// A signal ends a process without its "exit" event, and browsers would stay: the test runner sends one to a file that is
-// out of time.
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+const GUARD = fileURLToPath(new URL("guard.mjs", import.meta.url));
 
 export class WebDriverError extends Error {}
 
@@ -34,7 +33,6 @@ export class Browser {
   #base;
   #driver;
   #session;
-  #kill = () => this.#driver.kill();
   /** What the driver and its browser wrote, for when they do not start. */
   #output = "";
 
@@ -51,12 +49,11 @@ export class Browser {
     const { driver, browser, args, capabilities } = ENGINES[this.engine];
     const port = await freePort();
     this.#base = `http://127.0.0.1:${port}`;
-    this.#driver = spawn(driver, args(port), { stdio: ["ignore", "pipe", "pipe"] });
+    // A test file that is killed leaves no browser behind.
+    this.#driver = spawn(process.execPath, [GUARD, driver, ...args(port)], { stdio: "pipe" });
     for (const stream of [this.#driver.stdout, this.#driver.stderr]) {
       stream.on("data", (chunk) => (this.#output += chunk));
     }
-    // A test file that breaks off leaves no browser behind.
-    process.once("exit", this.#kill);
     await this.#untilReady();
     const wanted = {
       acceptInsecureCerts: true,
@@ -108,8 +105,7 @@ export class Browser {
     const ended = once(this.#driver, "exit");
     // A session that broke off has nothing to delete; the driver ends all the same.
     await this.command("DELETE", "").catch(() => {});
-    this.#driver.kill();
-    process.removeListener("exit", this.#kill);
+    this.#driver.stdin.end();
     await ended;
   }
 

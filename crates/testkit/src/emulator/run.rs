@@ -21,14 +21,13 @@ use super::record::{Counters, Recorded};
 use super::secret::Secret;
 use super::service::{Role, listen};
 use super::state::Shared;
-use super::tls;
+use super::tls::{self, Tls};
 
 /// A running emulator; dropping it stops the listeners with their connections and removes the CA file.
 pub struct Emulator {
     pub(super) shared: Arc<Shared>,
-    pub(super) acceptor: TlsAcceptor,
     ca_file: NamedTempFile,
-    ca_pem: String,
+    tls: Tls,
     listeners: [AbortHandle; 2],
 }
 
@@ -46,24 +45,23 @@ impl Emulator {
     /// # Errors
     /// When a port cannot be bound or the CA file cannot be written.
     pub async fn start_on(vault_port: u16, identity_port: u16) -> io::Result<Self> {
-        let (acceptor, ca_pem) = tls::acceptor()?;
+        let tls = Tls::new()?;
         let mut ca_file = tempfile::Builder::new()
             .prefix("emulator-ca-")
             .suffix(".pem")
             .tempfile()?;
-        ca_file.write_all(ca_pem.as_bytes())?;
+        ca_file.write_all(tls.ca.as_bytes())?;
         ca_file.flush()?;
 
         let vault = TcpListener::bind((Ipv4Addr::LOCALHOST, vault_port)).await?;
         let identity = TcpListener::bind((Ipv4Addr::LOCALHOST, identity_port)).await?;
         let shared = Shared::new(Names::new(vault.local_addr()?.port(), identity.local_addr()?.port()));
-        let vault = tokio::spawn(listen(vault, Role::Vault(acceptor.clone()), Arc::clone(&shared)));
+        let vault = tokio::spawn(listen(vault, Role::Vault(tls.acceptor.clone()), Arc::clone(&shared)));
         let identity = tokio::spawn(listen(identity, Role::Identity, Arc::clone(&shared)));
         Ok(Self {
             shared,
-            acceptor,
             ca_file,
-            ca_pem,
+            tls,
             listeners: [vault.abort_handle(), identity.abort_handle()],
         })
     }
@@ -82,7 +80,7 @@ impl Emulator {
     pub(crate) async fn connect(&self) -> io::Result<(TlsStream<TcpStream>, String)> {
         let host = self.vault_url().replace("https://", "");
         let stream = TcpStream::connect(&host).await?;
-        let connector = tls::connector(&self.ca_pem).map_err(io::Error::other)?;
+        let connector = tls::connector(&self.tls.ca).map_err(io::Error::other)?;
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
         Ok((connector.connect(name, stream).await?, host))
     }
@@ -95,6 +93,21 @@ impl Emulator {
     /// The PEM file of the authority that vouches for the vault, for `SSL_CERT_FILE`.
     pub fn ca_file(&self) -> &Path {
         self.ca_file.path()
+    }
+
+    /// Writes the vault's certificate and its key into a folder, as `certificate.pem` and `key.pem`: for a server of another
+    /// program that [`Self::ca_file`] is to vouch for.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write_certificate(&self, folder: &Path) -> io::Result<()> {
+        std::fs::write(folder.join("certificate.pem"), &self.tls.certificate)?;
+        std::fs::write(folder.join("key.pem"), &self.tls.key)
+    }
+
+    /// A server's side of TLS with the vault's certificate.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        self.tls.acceptor.clone()
     }
 
     /// The tenant that challenges, tokens and error messages name: a fresh GUID for each run.

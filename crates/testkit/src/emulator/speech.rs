@@ -99,7 +99,7 @@ impl Emulator {
             asked: Vec::new(),
             issued: 0,
         }));
-        let (acceptor, shared) = (self.acceptor.clone(), Arc::clone(&state));
+        let (acceptor, shared) = (self.acceptor(), Arc::clone(&state));
         let accepting = serve_all(listener, move |stream| {
             pass(stream, acceptor.clone(), Arc::clone(&shared))
         });

@@ -22,16 +22,24 @@ const DAY_SECONDS: u64 = 24 * 60 * 60;
 /// An app's public name, for a test that asks it through a proxy.
 const APP_HOST: &str = "contoso-keys.azurewebsites.net";
 
-/// An acceptor for this machine's names, the hosts of the Speech double and `APP_HOST`, and the PEM of the authority that
-/// vouches for it.
-///
-/// The authority's key is dropped here: nothing else can ever be signed with it.
-pub(crate) fn acceptor() -> io::Result<(TlsAcceptor, String)> {
-    let (config, ca_pem) = server_config().map_err(io::Error::other)?;
-    Ok((TlsAcceptor::from(Arc::new(config)), ca_pem))
+/// What a run has for TLS, in PEM but for the acceptor.
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    /// The authority that vouches for the certificate. Its key is dropped: nothing else can ever be signed with it.
+    pub(crate) ca: String,
+    /// For this machine's names, the hosts of the Speech double and `APP_HOST`.
+    pub(crate) certificate: String,
+    /// The certificate's.
+    pub(crate) key: String,
 }
 
-fn server_config() -> Result<(ServerConfig, String), Box<dyn std::error::Error + Send + Sync>> {
+impl Tls {
+    pub(crate) fn new() -> io::Result<Self> {
+        make().map_err(io::Error::other)
+    }
+}
+
+fn make() -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {
     let mut ca_params = params("keyvault-cors emulator CA", Vec::new())?;
     ca_params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca_params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -58,7 +66,12 @@ fn server_config() -> Result<(ServerConfig, String), Box<dyn std::error::Error +
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der())),
         )?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok((config, ca.pem()))
+    Ok(Tls {
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        ca: ca.pem(),
+        certificate: leaf.pem(),
+        key: leaf_key.serialize_pem(),
+    })
 }
 
 /// A connector that trusts this authority, given in PEM, and no other.

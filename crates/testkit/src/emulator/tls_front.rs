@@ -26,7 +26,7 @@ impl Emulator {
     pub async fn tls_front(&self, plain_port: u16) -> io::Result<TlsFront> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let acceptor = self.acceptor.clone();
+        let acceptor = self.acceptor();
         let accepting = serve_all(listener, move |stream| pass(stream, acceptor.clone(), plain_port));
         let accepting = tokio::spawn(accepting).abort_handle();
         Ok(TlsFront { port, accepting })
