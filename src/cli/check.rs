@@ -7,7 +7,6 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use keyvault_cors::access::{Access, Denial, Requirement, Rule};
 use keyvault_cors::config::{Config, effective};
 use keyvault_cors::cors::{Actual, AllowedOrigins, Origin, OriginRefusal, Pattern, Policy};
-use keyvault_cors::deliver::Give;
 use keyvault_cors::secret::{SecretKey, SecretName};
 use keyvault_cors::vault::Identity;
 
@@ -268,7 +267,7 @@ fn secret_verdict(config: &Config, text: &str, origin: Option<&str>) -> Verdict 
         Ok(name) => name,
         Err(error) => return Verdict::refused(format!(" with 400 BadParameter: {error}")),
     };
-    let gives = config.deliver.gives.get(&name).map(Give::kind);
+    let gives = config.deliver.gives.get(&name);
     let key = SecretKey { name, version: None };
     let parsed = origin.and_then(|text| Origin::parse(text.as_bytes()).ok());
     let access = Access::new(config.access.clone());
@@ -288,8 +287,8 @@ fn secret_verdict(config: &Config, text: &str, origin: Option<&str>) -> Verdict 
         Err(Denial::Origin(rule) | Denial::Caller(rule) | Denial::Version(rule)) => Some(rule),
     };
     let mut verdict = Verdict::allowed(conditions(config));
-    if let Some(kind) = gives {
-        verdict.lines.push(gives_line(kind));
+    if let Some(give) = gives {
+        verdict.lines.push(gives_line(give.kind()));
     }
     let rule = config.access.rules.iter().find(|rule| Some(&*rule.name) == rule_name);
     if let Some(rule) = rule {
