@@ -26,7 +26,7 @@ const LOG: &str = "keyvault_cors";
 /// Serves until the process is to stop, and says why it is. An error is in the log already.
 pub(crate) fn serve(config: Config, log: &log::Guard) -> io::Result<Stop> {
     if let Err(error) = process::forbid_core_dumps() {
-        warn!(target: LOG, %error, "core dumps cannot be forbidden");
+        warn!(target: LOG, %error, "core dumps cannot be turned off");
     }
     for Finding { setting, message } in &config.warnings {
         warn!(target: LOG, setting, "{message}");
@@ -34,7 +34,7 @@ pub(crate) fn serve(config: Config, log: &log::Guard) -> io::Result<Stop> {
     let refusals = log.refusals();
     let stopped = runtime(log).and_then(|runtime| {
         let stopped = runtime.block_on(run(config, refusals));
-        // A name that the system is still looking up would hold the process past its time to drain.
+        // A DNS look-up that still blocks a thread would keep the process from ending after its time to drain.
         runtime.shutdown_background();
         stopped
     });

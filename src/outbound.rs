@@ -35,7 +35,7 @@ pub enum OutboundError {
     #[error("{NO_CLIENT}")]
     Client,
     /// The connection ended inside the body.
-    #[error("the answer broke off")]
+    #[error("the answer ended before it was complete")]
     Broken,
     /// The body is longer than the bound.
     #[error("the answer is too large")]

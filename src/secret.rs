@@ -1,7 +1,7 @@
 //! What a secret is here: its name, its version, its bytes and the bundle that
 //! travels from the vault to a browser. This module knows no network, no HTTP
-//! and no configuration; text becomes one of these types at the door and is
-//! not checked again behind it.
+//! and no configuration; untrusted text is parsed into one of these types once,
+//! and not checked again.
 
 use std::fmt;
 

@@ -75,8 +75,8 @@ pub struct Grant<'a> {
     pub rule: Option<&'a str>,
 }
 
-/// Why a request may not have the secret that it asks for. All of them are one and the same answer: whoever is outside
-/// a rule learns nothing of it.
+/// Why a request may not have the secret that it asks for. The answer is the same for all of them, so that a caller
+/// outside a rule learns nothing about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial<'a> {
     /// It is not in the allow-list.

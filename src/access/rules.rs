@@ -74,7 +74,7 @@ pub fn faults(rules: &[Rule], secrets: &AllowList, origins: &AllowedOrigins) -> 
                     entry: entry(),
                 });
             }
-            // An exact name wins over a prefix, so only another exact one is in its way.
+            // An exact name wins over a prefix, so it conflicts only with another exact one.
             if let Some(other) = earlier.iter().find(|other| other.secrets.has_exactly(name)) {
                 faults.push(overlap(index, entry(), other));
             }

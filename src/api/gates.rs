@@ -27,7 +27,7 @@ const REPLACED_BY_STATIC_WEB_APPS: &str =
     "the token is not Entra's: x-ms-client-principal is present, so Static Web Apps replaced Authorization";
 
 impl Api {
-    /// What a request comes to: route, method, then for GET and HEAD the gates.
+    /// The outcome of a request: route, method, then for GET and HEAD the gates.
     pub(super) async fn outcome<'a>(&'a self, request: &Request<'a>, decision: &Decision<'a>) -> Outcome<'a> {
         let Route::Secret { name, version } = request.route else {
             return match request.route {
@@ -90,7 +90,7 @@ impl Api {
         fetch_metadata(headers)
     }
 
-    /// Who calls, where callers are asked; or the problem, with its reason for the log.
+    /// The verified caller, `None` where no token is required; or the problem, with its reason for the log.
     async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, (Problem, Option<&'static str>)> {
         let Some(authenticator) = &self.authenticator else {
             return Ok(None);
@@ -145,7 +145,7 @@ impl Api {
         }
     }
 
-    /// What a secret that the cache has comes to: itself, or a credential made from it.
+    /// The answer made from a secret that the cache has found: the secret itself, or a credential.
     async fn deliver(
         &self,
         key: &SecretKey,

@@ -72,7 +72,7 @@ struct Request<'a> {
     started: Instant,
 }
 
-/// What a request comes to.
+/// The outcome of a request, from which both its response and its line in the log are made.
 #[derive(Debug)]
 struct Outcome<'a> {
     answer: Answer,
@@ -104,7 +104,7 @@ enum Answer {
     Problem(Problem),
 }
 
-/// Says which it is, and never what is in it.
+/// Shows which answer it is, never its content.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

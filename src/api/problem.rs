@@ -17,7 +17,7 @@ const THROTTLED_RETRY_AFTER: Duration = Duration::from_secs(10);
 /// `Retry-After` of a 503 for which the vault named no time.
 const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The words of one problem: each is there once, with its body.
+/// The text of one problem, in a static, so that its body is rendered once.
 macro_rules! text {
     ($code:literal, $message:literal) => {
         text!(@ $code, None, $message)
@@ -50,7 +50,7 @@ pub(super) enum Problem {
     FetchMetadata,
     /// A secret that the vault has, and that must not be served now.
     Unusable(Unusable),
-    /// One and the same answer, whatever the cause, which is for the log.
+    /// The answer is the same whatever the cause, which only the log tells.
     SecretNotFound(NotFound),
     /// No such route.
     NotFound,
@@ -84,7 +84,7 @@ pub(super) enum NotFound {
     RuleOrigin,
     /// Its rule needs what the caller does not have.
     RuleCaller,
-    /// Its rule has no versions.
+    /// Its rule gives a credential, and a version was asked for.
     RuleVersion,
     /// The vault has none that may be served.
     Absent(Absence),
@@ -141,7 +141,7 @@ impl Problem {
             Self::HostNotAllowed => text!(
                 "Forbidden",
                 "HostNotAllowed",
-                "Without the Functions host only localhost is served."
+                "Without the Functions host, only requests to localhost are answered."
             ),
             Self::OriginNotAllowed => text!(
                 "Forbidden",
@@ -161,7 +161,7 @@ impl Problem {
             Self::FetchMetadata => text!(
                 "Forbidden",
                 "FetchMetadata",
-                "Secrets are answered to fetch() in CORS mode, not to navigations, frames, images or scripts."
+                "Secrets are served only to fetch() in CORS mode, not to navigations, frames, images or scripts."
             ),
             Self::Unusable(unusable) => unusable_text(unusable),
             Self::SecretNotFound(_) => text!("SecretNotFound", "There is no such secret here."),
@@ -183,13 +183,13 @@ impl Problem {
             ),
             Self::ExchangeUnavailable { .. } => text!(
                 "ExchangeUnavailable",
-                "The service that makes the credential cannot be had now; try again later."
+                "The service that makes the credential is not available now; try again later."
             ),
         }
     }
 
-    /// `Retry-After` in whole seconds, rounded up and at least 1: who comes back
-    /// a moment early is refused once more.
+    /// `Retry-After` in whole seconds, rounded up and at least 1: a caller that comes back a moment early would be
+    /// refused again.
     pub(super) fn retry_after(self) -> Option<u64> {
         let wait = match self {
             Self::Throttled { retry_after } => retry_after.unwrap_or(THROTTLED_RETRY_AFTER),

@@ -1,7 +1,7 @@
 //! The one line that every request leaves in the log.
 //!
-//! Untrusted text is here as what it was found to be, or not at all: never a whole header, a token, a value or the query
-//! string.
+//! Untrusted text is logged only after it was parsed, and only in part: never a whole header, a token, a value or the
+//! query string.
 
 use http::header::ORIGIN;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
@@ -63,8 +63,8 @@ pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: 
     );
 }
 
-/// Writes the line of a request whose client gave it up, or that was cut off by the end of the process: dropped before
-/// there was an answer.
+/// Writes the line of a request that was dropped before there was an answer: its client went away, or the end of the
+/// process cut it off.
 pub(super) struct Abandoned<'a> {
     request: Option<Request<'a>>,
     origin: Option<&'a str>,
@@ -133,7 +133,7 @@ fn method(method: &Method) -> &str {
     }
 }
 
-/// The origin, if it is one.
+/// The origin, or a word for what stands in its place.
 fn origin<'a>(decision: &Decision<'_>, headers: &'a HeaderMap) -> Option<&'a str> {
     let refusal = match decision {
         Decision::Actual(Actual::Refused(refusal)) | Decision::Preflight(Err(refusal)) => Some(refusal),

@@ -22,7 +22,7 @@ const READINESS_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 const MAX_HEADERS: usize = 16;
 
 impl Api {
-    /// The response to a request, without what it carries whatever it says.
+    /// The response to a request, without the headers that every response has.
     pub(super) fn response(&self, answer: &Answer) -> Response {
         match answer {
             Answer::Secret(body) => json(StatusCode::OK, body.clone()),
@@ -71,16 +71,16 @@ fn json(status: StatusCode, body: Bytes) -> Response {
     response
 }
 
-/// With room for all headers that it will get: growing the map twice on the way costs more than anything that is put
-/// into it.
+/// An empty response with room for all headers that it will get: growing the map twice would cost more than adding the
+/// headers.
 fn with_room(status: StatusCode, mut response: Response) -> Response {
     *response.status_mut() = status;
     *response.headers_mut() = HeaderMap::with_capacity(MAX_HEADERS);
     response
 }
 
-/// What every answer but readiness carries. A secret must not be stored by anybody on the way, nor be read by a page
-/// through something else than CORS.
+/// The headers of every answer but readiness. Nothing on the way may store a secret, and a page may read one only
+/// through CORS.
 pub(super) fn add_common_headers(answer: &mut HeaderMap, request: &Request<'_>) {
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

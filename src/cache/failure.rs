@@ -1,7 +1,7 @@
-//! The last answer for a key that was no secret, and when to ask again.
+//! The last error for a key, and when to ask the vault again.
 //!
-//! Only what the vault says about a secret stands here: when it cannot be
-//! read at all, that is not about one key, and the vault keeps its own pace.
+//! Only errors about a single secret are remembered here. When the vault cannot be read at all, `Vault` itself knows
+//! when to ask again.
 
 use std::time::Duration;
 
@@ -31,9 +31,8 @@ pub(super) struct Failure {
 impl Failure {
     /// What to remember after `error`, given what was remembered before it.
     ///
-    /// A 404 is remembered for its time. One refusal may be a hiccup, and the
-    /// next request asks again; from the second on the vault is asked after 1,
-    /// 2, 4, 8, 16 s.
+    /// A 404 is remembered for at most 10 s. A single refusal may be temporary, so the next request asks again; from
+    /// the second on the vault is asked after 1, 2, 4, 8, 16 s.
     pub(super) fn after(error: VaultError, earlier: Option<&Self>, ttl: Duration, now: Instant) -> Self {
         let (refusals, wait) = if matches!(error, VaultError::NotFound(_)) {
             (0, ttl.min(NOT_FOUND))
@@ -53,7 +52,7 @@ impl Failure {
         (now < self.until).then_some(self.error)
     }
 
-    /// Whether it means nothing any more.
+    /// Whether it has no effect any more and can be dropped.
     pub(super) fn is_forgotten_at(&self, now: Instant) -> bool {
         now >= self.until + ROW_ENDS_AFTER
     }

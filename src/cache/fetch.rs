@@ -44,8 +44,8 @@ impl Fetch {
         let time = read.deadline - began;
         let mut outcome = self.attempt(read, began, false).await;
         if outcome.is_none() {
-            // What a fetch from before a revocation brought may be what was
-            // revoked: only one that starts after it can tell.
+            // A value from a fetch that began before a revocation may be the revoked one: only a fetch that starts
+            // afterwards can tell.
             let began = Instant::now();
             let deadline = began + time;
             outcome = self.attempt(Read { deadline, ..read }, began, true).await;

@@ -1,4 +1,4 @@
-//! Fetches under way, as those see them who wait for one.
+//! Fetches under way, and waiting for their outcome.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::deliver::Delivery;
 use crate::vault::VaultError;
 
-/// What a fetch brings.
+/// The outcome of a fetch.
 pub(super) type Outcome = Result<Arc<Delivery>, VaultError>;
 
 /// A fetch under way, as the state knows it.

@@ -160,7 +160,7 @@ impl Cache {
         }
     }
 
-    /// The secret as the vault has it now, whatever is kept of it; for a copy that turned out to be outdated.
+    /// The secret as the vault has it now, whatever the cache holds: for a copy that turned out to be outdated.
     ///
     /// # Errors
     /// [`VaultError`], within [`Options::timeout`]; at once while the vault throttles or fails.
@@ -209,7 +209,7 @@ impl Shared {
             None => self.start(&mut state, key, Purpose::Caller, lookup, now),
         };
         if has_stale_copy && is_failing {
-            // Only the first caller after a failure waits to find out.
+            // After a failure, only the first caller waits to see whether the vault answers again.
             let error = VaultError::Unavailable { retry_after: None };
             return NextStep::Answer(state.stale_or_error(key, error, Source::None, now));
         }

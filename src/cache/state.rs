@@ -29,8 +29,7 @@ pub(super) struct State {
     /// Copies of secrets; one that leaves is zeroed when the last answer that
     /// shares it has been sent.
     pub(super) entries: LruCache<SecretKey, Entry>,
-    /// Answers that were no secrets. Apart from the copies, so that made-up
-    /// names cannot push those out.
+    /// Errors about keys, kept apart from the copies so that made-up names cannot evict those.
     pub(super) failures: LruCache<SecretKey, Failure>,
     /// Keys that were read once: reads for them are outside the vault's budget.
     pub(super) known_good: LruCache<SecretKey, ()>,

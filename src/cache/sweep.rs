@@ -1,4 +1,4 @@
-//! Drops what nobody may be served any more, in an idle process too.
+//! Drops copies that may not be served any more, in an idle process too.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

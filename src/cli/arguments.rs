@@ -143,8 +143,8 @@ Usage:
       --refused-origin ORIGIN
                              one that it refuses (https://not-allowed.invalid)
       --secret NAME          a secret that it serves
-      --key KEY              a function key, better given as SMOKE_KEY: others see command lines
-      --token TOKEN          an Entra access token, better given as SMOKE_TOKEN
+      --key KEY              a function key; better set SMOKE_KEY, because other users can see command lines
+      --token TOKEN          an Entra access token; better set SMOKE_TOKEN
   handler --help             this text
   handler --version          the version
 
@@ -167,7 +167,7 @@ Settings are environment variables, with their defaults:
         "
 Exit codes: 0 done, or stopped by SIGTERM or SIGINT without the Functions host; 143 and 130 stopped
 by one of them under it; 77 `check` was asked about an origin or a secret that is refused;
-78 the configuration is faulty; 1 a check of `smoke` failed, or anything else.
+78 the configuration is faulty; 1 a check of `smoke` failed, or any other failure.
 ",
     );
     text

@@ -7,7 +7,6 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use keyvault_cors::access::{Access, Denial, Requirement, Rule};
 use keyvault_cors::config::{Config, effective};
 use keyvault_cors::cors::{Actual, AllowedOrigins, Origin, OriginRefusal, Pattern, Policy};
-use keyvault_cors::deliver::Give;
 use keyvault_cors::secret::{SecretKey, SecretName};
 use keyvault_cors::vault::Identity;
 
@@ -122,7 +121,7 @@ fn describe(page: &mut Page, config: &Config) {
     row(page, "exposed headers", &names(&cors.exposed_headers));
     let max_age = match cors.max_age {
         Some(seconds) => format!("{seconds} s"),
-        None => "as long as the browser likes (5 s)".to_owned(),
+        None => "for the browsers' own default (5 s)".to_owned(),
     };
     row(page, "preflights kept", &[max_age]);
     let kept = match config.access.ttl.as_secs() {
@@ -140,7 +139,7 @@ fn describe(page: &mut Page, config: &Config) {
 
 fn required_tag(config: &Config) -> String {
     let Some(tag) = &config.vault.required_tag else {
-        return "none: the vault's tags are not looked at".into();
+        return "none: the vault's tags are not checked".into();
     };
     let value = tag.value.as_ref().map_or(String::new(), |value| format!("={value}"));
     visible(&format!("{}{value}", tag.name))
@@ -241,7 +240,7 @@ fn describe_rule_needs(rule: &Rule) -> Vec<String> {
     lines
 }
 
-/// The verdict of the very policy that requests meet, with its reason.
+/// The verdict of the same policy that serves requests, with its reason.
 fn origin_verdict(config: &Config, text: &str) -> Verdict {
     let Ok(value) = HeaderValue::from_str(text) else {
         return Verdict::refused(": it has a character that no header can have");
@@ -268,7 +267,7 @@ fn secret_verdict(config: &Config, text: &str, origin: Option<&str>) -> Verdict 
         Ok(name) => name,
         Err(error) => return Verdict::refused(format!(" with 400 BadParameter: {error}")),
     };
-    let gives = config.deliver.gives.get(&name).map(Give::kind);
+    let gives = config.deliver.gives.get(&name);
     let key = SecretKey { name, version: None };
     let parsed = origin.and_then(|text| Origin::parse(text.as_bytes()).ok());
     let access = Access::new(config.access.clone());
@@ -288,8 +287,8 @@ fn secret_verdict(config: &Config, text: &str, origin: Option<&str>) -> Verdict 
         Err(Denial::Origin(rule) | Denial::Caller(rule) | Denial::Version(rule)) => Some(rule),
     };
     let mut verdict = Verdict::allowed(conditions(config));
-    if let Some(kind) = gives {
-        verdict.lines.push(gives_line(kind));
+    if let Some(give) = gives {
+        verdict.lines.push(gives_line(give.kind()));
     }
     let rule = config.access.rules.iter().find(|rule| Some(&*rule.name) == rule_name);
     if let Some(rule) = rule {
@@ -305,7 +304,7 @@ fn conditions(config: &Config) -> String {
     } else {
         ""
     };
-    format!("served, if the vault has it, and it is enabled, valid now{tag} and no certificate's")
+    format!("served, if the vault has it and it is enabled, valid now{tag} and not a certificate's")
 }
 
 fn list_settings(page: &mut Page, settings: &Settings) {

@@ -50,7 +50,7 @@ fn serve(file: Option<&OsString>) -> ExitCode {
         return start_again(&settings).unwrap_or_else(|error| {
             say(
                 io::stderr(),
-                &format!("handler: it cannot be started with the file's values: {error}\n"),
+                &format!("handler: cannot start again with the file's values: {error}\n"),
             );
             ExitCode::FAILURE
         });

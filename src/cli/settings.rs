@@ -51,7 +51,7 @@ impl Settings {
             return read;
         }
         let others = read.err().unwrap_or_default();
-        // A setting whose value in the file is none is not missing besides.
+        // A setting whose value in the file is not usable is not reported as missing, too.
         let faults = others.faults.into_iter().filter(|fault| {
             let is_set = self.values.contains_key(&fault.setting);
             is_set || !self.invalid.contains(&fault.setting)

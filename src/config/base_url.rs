@@ -4,8 +4,8 @@ use url::Url;
 
 /// Reads a URL that is nothing but a scheme, a host and perhaps a port, with at most one slash behind it.
 ///
-/// `Url` repairs much that a person never meant, and what it makes of `https:kv`, `https:\\kv` or `/x/..` would be
-/// asked for a secret: such a text is refused.
+/// `Url` repairs texts such as `https:kv`, `https:\\kv` or `/x/..`, and the secret would then be read from a host that
+/// nobody meant: such a text is refused.
 ///
 /// # Errors
 /// What is wrong with it, which never repeats it.

@@ -118,18 +118,18 @@ fn allowed_warning(name: &str) -> Option<String> {
     let is_a_gateways = GATEWAY.contains(&name) || GATEWAY_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     if SAFELISTED_BY_VALUE.contains(&name) {
         Some(format!(
-            "{name} is safelisted by its value: a browser asks for it only where the value is of no safelisted form \
-             (Fetch, CORS-safelisted request-header), such as content-type: application/json; keep it only if your page \
-             sends one like that"
+            "{name} is safelisted by its value: a browser asks for it only when the value is outside the safelisted \
+             forms (Fetch, CORS-safelisted request-header), such as content-type: application/json; keep it only if \
+             your page sends such a value"
         ))
     } else if METHOD_OVERRIDES.contains(&name) {
         Some(format!(
-            "{name} replaces the method on some servers, past what a preflight checked; remove it"
+            "{name} replaces the method on some servers, by one that no preflight checked; remove it"
         ))
     } else if is_a_gateways {
         Some(format!(
-            "{name} is set by proxies and gateways, and believed behind them: with it a page could pretend to be \
-             somebody or somewhere else; remove it"
+            "{name} is set by proxies and gateways, and servers behind them trust it: with it a page could pretend to \
+             be another user or another host; remove it"
         ))
     } else {
         None
@@ -144,7 +144,7 @@ pub(super) fn read_exposed(reader: &mut Reader<'_>, credentials: bool) -> Vec<He
         if name == "*" && credentials {
             reader.warn(
                 EXPOSED,
-                "with credentials `*` is a header of that name, and exposes nothing; list the names",
+                "with credentials browsers take `*` for the name of a header, so it exposes nothing; list the names",
             );
         } else if name == "*" {
             reader.warn(

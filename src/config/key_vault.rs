@@ -117,7 +117,7 @@ impl VaultUrl {
     fn warn(&self, reader: &mut Reader<'_>) {
         const NAME: &str = KEY_VAULT_URL.name;
         if self.host.starts_with("your-vault.") {
-            reader.warn(NAME, "it is still the example's; name your own vault");
+            reader.warn(NAME, "it is still the example's value; name your own vault");
         }
         if self.is_loopback && reader.is_deployed() {
             reader.warn(

@@ -93,7 +93,7 @@ impl Config {
     }
 }
 
-/// The configuration, but for its warnings; `None` when a part of it is at fault for which nothing harmless can be put.
+/// The configuration without its warnings; `None` when a part is at fault for which there is no harmless placeholder.
 fn read(reader: &mut Reader<'_>, files: &AppFiles) -> Option<Config> {
     let app = platform::app(reader);
     let vault = key_vault::read_url(reader);
@@ -172,7 +172,8 @@ fn read_require_origin(reader: &mut Reader<'_>) -> bool {
     if !require_origin {
         reader.warn(
             settings::REQUIRE_ORIGIN.name,
-            "requests without Origin are served: whatever is no browser, and pages on this app's own origin",
+            "requests without Origin are served: those of programs other than browsers, and of pages on this app's own \
+             origin",
         );
     }
     require_origin

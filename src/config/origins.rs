@@ -163,7 +163,7 @@ fn explain(element: &str, error: PatternError) -> String {
     }
     match error {
         PatternError::Origin(OriginError::Null) => {
-            format!("{error}; no page has an origin of its own then, so it cannot be listed")
+            format!("{error}; such a page has no origin of its own, so it cannot be listed")
         }
         PatternError::Wildcard => {
             format!("{error}, as in https://*.contoso.com or http://localhost:*")

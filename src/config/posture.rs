@@ -47,8 +47,8 @@ enum Unreadable {
     Content(String),
 }
 
-/// Refuses a set-up in which nothing but CORS stands before the secrets: CORS stops browsers, not curl. Whether it is one
-/// all the same, because the operator says so.
+/// Refuses a configuration in which only CORS protects the secrets: CORS stops browsers, not curl. Returns whether it
+/// is one that the operator has allowed nevertheless.
 pub(super) fn check(reader: &mut Reader<'_>, files: &AppFiles, under_host: bool, entra: bool) -> bool {
     let is_open = check_get_secret(reader, files, under_host, entra);
     check_preflight(reader, files, under_host);

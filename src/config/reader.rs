@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
         if found.is_none() {
             let near = words.iter().find(|word| word.eq_ignore_ascii_case(value.trim()));
             let hint = near.map_or(String::new(), |word| format!("; write {word}"));
-            self.fault(setting.name, format!("it is none of: {}{hint}", words.join(", ")));
+            self.fault(setting.name, format!("it is not one of: {}{hint}", words.join(", ")));
         }
         found.copied()
     }

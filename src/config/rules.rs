@@ -124,7 +124,7 @@ fn split(variable: &str) -> Result<(&str, &'static str), String> {
                 String::new()
             };
             Err(format!(
-                "a rule has no such part, only {}{suggestion}",
+                "a rule has no such part; its parts are {}{suggestion}",
                 parts.join(", ")
             ))
         }

@@ -46,8 +46,8 @@ pub fn read_settings_file(name: &str, bytes: &[u8]) -> Result<SettingsFile, Find
                 file.values.insert(setting.clone(), boolean.to_string());
                 continue;
             }
-            Json::Null => "null, which is no value; remove the line, or give it a text",
-            Json::Array(_) => "an array; a setting is one text, a list in it is separated by commas",
+            Json::Null => "null, which is not a value; remove the line, or give it a text",
+            Json::Array(_) => "an array; a setting is one text, and commas separate the elements of a list in it",
             Json::Object(_) => {
                 "an object; a setting is one text, and the parts of a nested name are joined by `__` (two underscores)"
             }

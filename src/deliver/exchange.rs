@@ -27,7 +27,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 const NO_CLIENT: &str = "the TLS client could not be built";
 const TOO_LATE: &str = "the service did not answer in time";
-const BROKE_OFF: &str = "the fetch broke off";
+const BROKE_OFF: &str = "the fetch ended without a result";
 const REFUSED: &str = "the service refuses the key";
 const REFUSED_TWICE: &str = "the service refuses the key, read from the vault once more";
 const THROTTLED: &str = "the service throttles";
@@ -144,7 +144,7 @@ impl Exchange {
         let outcome = issued.and_then(|credential| Token::new(credential, &key, now));
         if let Err(error) = &outcome {
             let id = delivery.key_id();
-            warn!(give = SpeechToken::KIND, id, reason = %error, "no credential could be had");
+            warn!(give = SpeechToken::KIND, id, reason = %error, "no credential could be fetched");
         }
         let mut state = self.state();
         // Otherwise another version of the key is asked for by now, which has a fetch of its own.

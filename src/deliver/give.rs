@@ -28,7 +28,7 @@ pub enum GiveWarning {
     #[error("`allow` lets every page and program that is let in write blobs, because Entra is off")]
     AnonymousWrite,
     /// Nothing asks who calls.
-    #[error("everybody who can reach this app gets credentials: neither Entra nor a function key is asked for")]
+    #[error("everybody who can reach this app gets credentials: neither an Entra token nor a function key is required")]
     Anonymous,
     /// A role for every group of the hub.
     #[error("a role without a group holds for every group of the hub; write `{0}.GROUP`")]

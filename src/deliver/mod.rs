@@ -1,6 +1,6 @@
 //! What a page gets for a secret: Key Vault's bundle as JSON with our own `id`, or a credential made from it.
 //!
-//! The only room in which a secret's bytes come out of their type. It knows neither the vault nor HTTP's status codes.
+//! The only module that takes a secret's bytes out of their type. It knows neither the vault nor HTTP's status codes.
 
 mod blob_sas;
 mod bundle;

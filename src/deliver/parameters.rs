@@ -44,7 +44,7 @@ pub enum GiveFault {
         /// All that the kind takes.
         parameters: &'static [&'static str],
     },
-    /// A parameter stands twice.
+    /// A parameter is given twice.
     #[error("`{0}` is repeated")]
     Repeated(&'static str),
     /// A parameter is needed.

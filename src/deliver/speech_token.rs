@@ -88,14 +88,14 @@ impl SpeechToken {
             }
             500.. => return Err(IssueError::Unavailable("the service fails")),
             _ => {
-                return Err(IssueError::Unavailable(
-                    "the service answers what is not expected of it",
-                ));
+                return Err(IssueError::Unavailable("the service sent an unexpected answer"));
             }
         }
         let body = outbound::read_body(response, MAX_TOKEN).await.map(Zeroizing::new);
-        let body = body.map_err(|_| IssueError::Unavailable("the service's answer is too large, or broke off"))?;
-        token(&body).ok_or(IssueError::Unavailable("the service's answer is not a JWT with an end"))
+        let body = body.map_err(|_| IssueError::Unavailable("the service's answer is too large or incomplete"))?;
+        token(&body).ok_or(IssueError::Unavailable(
+            "the service's answer is not a JWT with an expiry time",
+        ))
     }
 }
 

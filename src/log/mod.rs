@@ -1,4 +1,4 @@
-//! Logging: the subscriber, and the way of its lines to the standard streams.
+//! Logging: the subscriber, and how its lines reach the standard streams.
 //!
 //! Warnings and errors go to stderr, everything else to stdout. The Functions
 //! host maps stdout to Information, and stderr to Error, or to Warning when the

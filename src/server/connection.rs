@@ -28,8 +28,7 @@ const MAX_HEAD: usize = 64 * 1024;
 /// Header lines of a request.
 const MAX_HEADERS: usize = 128;
 
-/// Serves a connection to its end. Once `activity` is asked to close, that is
-/// when it has nothing to do.
+/// Serves a connection to its end. Once `activity` is asked to close, the connection ends as soon as it is idle.
 pub(super) async fn serve<S>(stream: TcpStream, activity: Arc<Activity>, service: S)
 where
     S: Service<Request<Empty<Bytes>>, Response = Response, Error = Infallible, Future: Send> + Clone,
@@ -97,8 +96,8 @@ where
     Ok(closing(response))
 }
 
-/// The output of `future`; `None` when it panics. The request's state goes with
-/// it: what outlives a request is sound after a panic, or poisoned.
+/// The output of `future`; `None` when it panics. The request's own state is dropped with it, and what outlives a
+/// request is either valid after a panic or poisoned.
 async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {

@@ -103,7 +103,7 @@ where
                     tasks.spawn(shed::refuse(stream));
                 }
             }
-            // One connection's end is not an outage.
+            // One client went away before it was accepted; the next connection can be.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 // Once, not at every try of an outage.

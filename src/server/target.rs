@@ -4,8 +4,8 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Uri};
 
-/// A request with more than one `Host` line: whoever read another one of them
-/// before would take it for a request to another server (RFC 9112 §3.2).
+/// A request with more than one `Host` line: a server in front that read another of them would have taken it for a
+/// request to another host (RFC 9112 §3.2).
 #[derive(Debug)]
 pub(super) struct RepeatedHost;
 

@@ -269,7 +269,7 @@ impl Keys {
         };
         let url = Url::parse(&metadata.jwks_uri).map_err(|_| "jwks_uri is not a URL")?;
         if !may_have_keys(&url, &self.base) {
-            return Err("jwks_uri is neither https nor on the authority's own loopback");
+            return Err("jwks_uri is neither https nor on the authority's own loopback host");
         }
         let document: KeyDocument = self.get(url).await?.ok_or("there is nothing at jwks_uri")?;
         let (keys, skipped) = document.usable(&self.tenant, v2_issuer);
@@ -307,7 +307,7 @@ impl Keys {
                 .await
                 .map_err(|error| match error {
                     OutboundError::TooLarge => "its answer is too large",
-                    OutboundError::Broken | OutboundError::Client => "its answer broke off",
+                    OutboundError::Broken | OutboundError::Client => "its answer ended before it was complete",
                 })?;
             serde_json::from_slice(&document)
                 .map(Some)

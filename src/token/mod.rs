@@ -59,7 +59,7 @@ pub enum TokenError {
     #[error("{0}")]
     Unauthorized(&'static str),
     /// No signing keys could be had, so nothing can be said about the token.
-    #[error("the issuer's keys could not be had")]
+    #[error("the issuer's signing keys could not be fetched")]
     AuthorityUnavailable,
 }
 
@@ -172,9 +172,9 @@ impl Authenticator {
         let claims = decode::<Claims>(token, &key.key, &validation)
             .map_err(|error| reason(error.kind()))?
             .claims;
-        // An issuer in a list would have passed: here it is one text.
+        // `decode` would also accept a list with the issuer in it; here the claim is one text.
         if claims.iss != *key.issuer || !claims.tid.eq_ignore_ascii_case(&self.options.tenant) {
-            return Err(TokenError::Unauthorized("the token is of another tenant"));
+            return Err(TokenError::Unauthorized("the token is from another tenant"));
         }
         // An ID token has the same issuer, and may have the same audience and roles; it names no client.
         if claims.azp.is_none() && claims.appid.is_none() {
@@ -206,7 +206,7 @@ fn reason(kind: &ErrorKind) -> TokenError {
         ErrorKind::ExpiredSignature => "the token has expired",
         ErrorKind::ImmatureSignature => "the token is not valid yet",
         ErrorKind::InvalidAudience => "the token is for another audience",
-        ErrorKind::InvalidIssuer => "the token is of another issuer",
+        ErrorKind::InvalidIssuer => "the token is from another issuer",
         ErrorKind::MissingRequiredClaim(_) => "the token lacks a required claim",
         _ => return UNREADABLE,
     })

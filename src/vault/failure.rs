@@ -199,7 +199,7 @@ impl Failure {
         matches!(self.cause, Cause::OverBudget | Cause::Paused | Cause::Failing)
     }
 
-    /// Whether the vault answered well, only not with a secret.
+    /// Whether the vault answered as it should, but has no secret to serve.
     pub(super) fn is_definitive(&self) -> bool {
         matches!(self.error(), VaultError::NotFound(_) | VaultError::Disabled)
     }
@@ -284,10 +284,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
-            Cause::Busy => f.write_str("every read that may be under way at once was taken until the deadline"),
-            Cause::OverBudget => f.write_str("too many reads of secrets that were never seen"),
-            Cause::Paused => f.write_str("the vault asked for a pause"),
-            Cause::Failing => f.write_str("the vault failed five times in a row and is probed"),
+            Cause::Busy => f.write_str("the limit on simultaneous reads was reached until the deadline"),
+            Cause::OverBudget => f.write_str("too many reads a second of names that were never read before"),
+            Cause::Paused => f.write_str("the vault throttles, and the pause after it is not over"),
+            Cause::Failing => f.write_str("the vault failed five times in a row, so only one read at a time probes it"),
             Cause::Timeout => f.write_str("no answer within UPSTREAM_TIMEOUT_SECONDS"),
             Cause::Client(what) => f.write_str(what),
             Cause::Token(cause) => cause.fmt(f),

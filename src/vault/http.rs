@@ -20,7 +20,7 @@ pub(super) struct TooLarge;
 /// Options of an SDK client.
 pub(super) fn client_options(transport: std::sync::Arc<dyn HttpClient>) -> ClientOptions {
     ClientOptions {
-        // Retries are this room's own, inside one deadline: the SDK's block
+        // Retries are this module's own, inside one deadline: the SDK's block
         // for up to 82 s, and wait longer than a caller may for a Retry-After.
         retry: RetryOptions::none(),
         transport: Some(azure_core::http::Transport::new(transport)),

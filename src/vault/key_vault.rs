@@ -154,7 +154,7 @@ impl KeyVault {
             let (options, supplier) = (self.options.clone(), Arc::clone(&self.supplier));
             let is_challenged = self.is_challenged.clone();
             let built = spawn_blocking(move || client::build(&options, supplier, is_challenged)).await;
-            built.unwrap_or_else(|_| Err(Failure::new(Cause::Client("building the client ended in a defect"))))
+            built.unwrap_or_else(|_| Err(Failure::new(Cause::Client("building the client panicked"))))
         };
         let client = timeout_at(deadline, self.client.get_or_try_init(build)).await;
         client.unwrap_or_else(|_| Err(Failure::new(Cause::Busy)))

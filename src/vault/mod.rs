@@ -84,8 +84,7 @@ pub trait Vault: Send + Sync + 'static {
     /// [`VaultError`], at [`Read::deadline`] at the latest.
     async fn fetch(&self, key: &SecretKey, read: Read) -> Result<Bundle, VaultError>;
 
-    /// What any read that began now would be refused with, without being made:
-    /// the vault throttles or fails.
+    /// The error that any read would get now without a request to the vault, because it throttles or fails.
     fn refusal(&self) -> Option<VaultError> {
         None
     }

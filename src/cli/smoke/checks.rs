@@ -1,4 +1,4 @@
-//! What has to come, check by check. Pure: each takes answers that came already.
+//! The expected answers, check by check. Pure: each check takes answers that have already arrived.
 
 use std::collections::HashSet;
 
@@ -27,8 +27,8 @@ pub(super) struct Checks<'a> {
 }
 
 impl<'a> Checks<'a> {
-    /// With the answer to a preflight of the origin to be refused: who answers shows in a refusal. The handler says 403
-    /// in its own shape, the platform says nothing.
+    /// Takes the answer to a preflight of the origin to be refused, because a refusal shows who answers preflights: the
+    /// handler with a 403 in its own format, the platform without an error body.
     pub(super) fn new(options: &'a Options, refused_preflight: &Outcome) -> Self {
         let preflights = match refused_preflight {
             Ok(answer) if answer.preflight_sender() == Sender::Handler => Some(Sender::Handler),
@@ -199,8 +199,8 @@ impl<'a> Checks<'a> {
         )
     }
 
-    /// `other` is the refusal of a version that does not exist, of a name that may: but for ids it is the refusal of a
-    /// made-up name.
+    /// `unknown` is the refusal of a made-up name, `other` that of a version that does not exist, of a name that may
+    /// exist: the two must be the same except for their ids.
     pub(super) fn no_name_oracle(&self, unknown: &Outcome, other: &Outcome) -> Check {
         let mut differences = Differences::default();
         match (unknown, other) {
@@ -287,7 +287,7 @@ impl<'a> Checks<'a> {
         })
     }
 
-    /// With neither key nor token, and in spite of that let in.
+    /// For a run that has neither key nor token and is let in nevertheless.
     pub(super) fn nothing_needed(&self, first: &Outcome) -> Check {
         let differences = Differences::of("401 for a caller without key and token", describe(first));
         let title = "a GET without a key and a token is refused";
@@ -307,7 +307,7 @@ impl<'a> Checks<'a> {
         Check::new(title, differences, |_| self.remedies.insecure())
     }
 
-    /// Of every answer that the handler sent, whatever it says.
+    /// What every answer of the handler must have, whatever its status.
     pub(super) fn common_headers(&self, outcomes: &[Outcome], preflights: &[Outcome]) -> Check {
         let reads = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok());
         let reads = reads.filter(|answer| answer.sender() == Sender::Handler);

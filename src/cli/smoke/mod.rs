@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Report, SmokeError> {
     let options = Options::read(arguments)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let checked = runtime.block_on(ask(&options));
-    // A name that the system is still looking up would hold the process.
+    // A DNS look-up that still blocks a thread would keep the process from ending.
     runtime.shutdown_background();
     let checked = checked?;
     Ok(Report {
@@ -108,7 +108,7 @@ struct Session<'a> {
     checks: Checks<'a>,
     /// A name that no secret has.
     made_up: &'a str,
-    /// What its GET got.
+    /// The answer to a GET of it.
     first: Outcome,
 }
 
@@ -139,7 +139,7 @@ impl Session<'_> {
         report.add(self.checks.unknown(&self.first));
     }
 
-    /// What the handler refuses whoever asks.
+    /// What the handler refuses, whoever the caller is.
     async fn ask_gates(&self, report: &mut Checked) -> Vec<Outcome> {
         if !self.is_handler_reached() {
             report.add(Check::not_run("what the handler has to refuse", NO_KEY));

@@ -42,6 +42,6 @@ pub(in crate::vault) enum TokenError {
     #[error("the token was replaced meanwhile")]
     Replaced,
     /// A defect ended the request for a token.
-    #[error("the request for a token ended in a defect")]
+    #[error("the request for a token panicked")]
     Defect,
 }

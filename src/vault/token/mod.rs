@@ -40,7 +40,7 @@ pub(super) struct Token {
     pub(super) scope: Arc<str>,
     /// As it travels after `Bearer `.
     pub(super) bearer: Secret,
-    /// Counts the tokens that were had.
+    /// How many tokens were fetched up to this one.
     generation: u64,
 }
 
@@ -147,7 +147,7 @@ impl Supplier {
         self.shared.state.borrow().valid(Instant::now()).is_some()
     }
 
-    /// Why nobody who waits for less than `patience` would get a token now.
+    /// Why a caller that waits for less than `patience` would get no token now.
     pub(super) fn refusal(&self, patience: Duration) -> Option<NoToken> {
         let now = Instant::now();
         let state = self.shared.state.borrow();

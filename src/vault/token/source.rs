@@ -30,7 +30,7 @@ const ENDPOINT_LIMIT: Duration = Duration::from_secs(30);
 /// Longest try with developer tools: `az` alone can take 15 s.
 const TOOLS_LIMIT: Duration = Duration::from_mins(1);
 
-/// Something that tokens can be had from.
+/// Something that issues tokens.
 #[async_trait::async_trait]
 pub(in crate::vault) trait Source: Send + Sync + 'static {
     /// Fetches one token, and never the same one twice.
