@@ -21,13 +21,15 @@ impl<'a> Route<'a> {
     }
 }
 
+/// The host's routing ignores the case of literal segments.
+const SECRETS: &str = "/api/secrets/";
+
 fn secret(path: &str) -> Option<Route<'_>> {
-    let mut segments = path.strip_prefix('/')?.split('/');
-    // The host's routing ignores the case of literal segments.
-    let is = |segment: Option<&str>, literal| segment.is_some_and(|text| text.eq_ignore_ascii_case(literal));
-    if !is(segments.next(), "api") || !is(segments.next(), "secrets") {
+    let (prefix, rest) = path.split_at_checked(SECRETS.len())?;
+    if !prefix.eq_ignore_ascii_case(SECRETS) {
         return None;
     }
+    let mut segments = rest.split('/');
     let name = segments.next().filter(|name| !name.is_empty())?;
     let version = match (segments.next(), segments.next(), segments.next()) {
         (None | Some(""), None, None) => None,

@@ -158,11 +158,16 @@ impl<'a> Origin<'a> {
 
 /// `https://host:port` → the scheme and `host:port`.
 pub(crate) fn split_scheme(text: &str) -> Result<(Scheme, &str), OriginError> {
-    let (scheme, rest) = text.split_once("://").ok_or(OriginError::Scheme)?;
-    match scheme {
-        "https" => Ok((Scheme::Https, rest)),
-        "http" => Ok((Scheme::Http, rest)),
-        _ if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") => Err(OriginError::UpperCase),
+    if let Some(rest) = text.strip_prefix("https://") {
+        return Ok((Scheme::Https, rest));
+    }
+    if let Some(rest) = text.strip_prefix("http://") {
+        return Ok((Scheme::Http, rest));
+    }
+    match text.split_once("://") {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") => {
+            Err(OriginError::UpperCase)
+        }
         _ => Err(OriginError::Scheme),
     }
 }

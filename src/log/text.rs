@@ -1,7 +1,7 @@
 //! The text format.
 
-use std::cell::RefCell;
-use std::fmt::{self, Debug};
+use std::cell::{Cell, RefCell};
+use std::fmt::{self, Debug, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::UtcDateTime;
@@ -22,13 +22,19 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        // Taken, so that an event that a value's `Debug` writes meanwhile finds another.
+        let mut line = LINE.take();
+        line.clear();
         write_time(&mut line)?;
         write!(line, " {:>5}", event.metadata().level().as_str())?;
         let mut fields = Fields { line, written: Ok(()) };
         event.record(&mut fields);
         fields.written?;
-        fields.line.write_char('\n')
+        fields.line.push('\n');
+        let written = writer.write_str(&fields.line);
+        LINE.set(fields.line);
+        written
     }
 }
 
@@ -36,10 +42,12 @@ thread_local! {
     /// The last second that this thread wrote, and its text: formatting a date
     /// costs more than all the rest of a line.
     static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    /// Where this thread's lines are put together: the subscriber's writer takes each piece through two virtual calls.
+    static LINE: Cell<String> = const { Cell::new(String::new()) };
 }
 
 /// Writes the time, in RFC 3339 with microseconds.
-fn write_time(line: &mut Writer<'_>) -> fmt::Result {
+fn write_time(line: &mut String) -> fmt::Result {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = now.as_secs();
     SECOND.with_borrow_mut(|(second, text)| {
@@ -47,7 +55,8 @@ fn write_time(line: &mut Writer<'_>) -> fmt::Result {
             *second = seconds;
             *text = second_text(seconds).ok_or(fmt::Error)?;
         }
-        line.write_str(text)
+        line.push_str(text);
+        Ok(())
     })?;
     write!(line, ".{:06}Z", now.subsec_micros())
 }
@@ -64,60 +73,98 @@ fn second_text(seconds: u64) -> Option<String> {
 }
 
 /// Writes fields in the order in which they come.
-struct Fields<'a> {
-    line: Writer<'a>,
+struct Fields {
+    line: String,
     written: fmt::Result,
 }
 
-impl Fields<'_> {
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        let write = || {
-            self.line.write_char(' ')?;
-            if field.name() != "message" {
-                self.line.write_str(field.name())?;
-                self.line.write_char('=')?;
-            }
-            value(&mut self.line)
-        };
-        if self.written.is_ok() {
-            self.written = write();
+impl Fields {
+    fn name(&mut self, field: &Field) {
+        self.line.push(' ');
+        if field.name() != "message" {
+            self.line.push_str(field.name());
+            self.line.push('=');
         }
+    }
+
+    fn write(&mut self, text: fmt::Arguments<'_>) {
+        self.written = self.written.and(self.line.write_fmt(text));
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for Fields {
     /// Text is quoted, and escaped if it has to be: a line stays one line.
     fn record_str(&mut self, field: &Field, value: &str) {
+        self.name(field);
         let is_plain = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
-        self.write(field, |line| {
-            if value.as_bytes().iter().all(is_plain) {
-                line.write_char('"')?;
-                line.write_str(value)?;
-                line.write_char('"')
-            } else {
-                write!(line, "{value:?}")
+        if value.as_bytes().iter().all(is_plain) {
+            self.line.push('"');
+            self.line.push_str(value);
+            self.line.push('"');
+        } else {
+            self.write(format_args!("{value:?}"));
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.name(field);
+        self.write(format_args!("{value}"));
+    }
+
+    /// A duration has at most three decimals, which are written as an integer: the way to the shortest text of any
+    /// number is a long one.
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        match thousandths(value) {
+            Some(thousandths) => {
+                self.name(field);
+                self.write(format_args!("{}.{:03}", thousandths / 1000, thousandths % 1000));
+                while self.line.ends_with('0') && !self.line.ends_with(".0") {
+                    self.line.pop();
+                }
             }
-        });
+            None => self.record_debug(field, &value),
+        }
     }
 
     /// `Debug` and `Display` output may hold anything.
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.write(field, |line| fmt::write(&mut Escaped(line), format_args!("{value:?}")));
+        self.name(field);
+        let written = fmt::write(&mut Escaped(&mut self.line), format_args!("{value:?}"));
+        self.written = self.written.and(written);
     }
 }
 
-/// Passes text on, and escapes what would not stay on its line.
-struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+/// `value` in thousandths, if it is a whole number of them, and a small one.
+fn thousandths(value: f64) -> Option<u32> {
+    let scaled = (value * 1000.0).round();
+    if value.is_sign_negative() || scaled > f64::from(u32::MAX) {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what does not fit was sorted out, and is compared below"
+    )]
+    let whole = scaled as u32;
+    ((f64::from(whole) / 1000.0).to_bits() == value.to_bits()).then_some(whole)
+}
 
-impl fmt::Write for Escaped<'_, '_> {
+/// Passes text on, and escapes what would not stay on its line.
+struct Escaped<'a>(&'a mut String);
+
+impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
-            return self.0.write_str(text);
+            self.0.push_str(text);
+            return Ok(());
         }
-        text.chars().try_for_each(|c| match c {
-            ' '..='~' => self.0.write_char(c),
-            other => write!(self.0, "{}", other.escape_debug()),
-        })
+        for c in text.chars() {
+            match c {
+                ' '..='~' => self.0.push(c),
+                other => self.0.extend(other.escape_debug()),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -165,6 +212,37 @@ mod tests {
         let (time, rest) = line.split_once(' ').unwrap();
         assert!(time.ends_with('Z') && time.len() == 27, "{time}");
         assert_eq!(rest, " INFO request name=\"maps-key\" status=200 ms=0.5 id=a-b\n");
+    }
+
+    #[test]
+    fn a_number_is_written_as_debug_writes_it() {
+        let line = |value: f64| text(|| info!(value, "x"));
+        for value in [
+            0.0,
+            0.001,
+            0.01,
+            0.12,
+            0.5,
+            1.0,
+            10.0,
+            100.1,
+            12.345,
+            4_294_967.295,
+            4_294_967.296,
+            0.0005,
+            0.1 + 0.2,
+            1e300,
+            -0.0,
+            -1.5,
+            f64::NAN,
+            f64::INFINITY,
+        ] {
+            assert!(
+                line(value).ends_with(&format!(" value={value:?}\n")),
+                "{value:?}: {}",
+                line(value)
+            );
+        }
     }
 
     #[test]

@@ -2,11 +2,15 @@
 //! of connections reads it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// Connections that keep their buffers while they are idle. Setting those up takes
+/// a fifth of the instructions of an answer from memory, so a few do not pay it;
+/// many would hold much more memory than they use.
+const KEEP_BUFFERS: usize = 64;
 /// Value of `idle_since` while a connection is not idle.
 const NOT_IDLE: u64 = u64::MAX;
 
@@ -15,6 +19,8 @@ const NOT_IDLE: u64 = u64::MAX;
 pub(super) struct Activity {
     /// Where `idle_since` counts from.
     origin: Instant,
+    /// How many connections are open.
+    open: Arc<AtomicUsize>,
     /// Requests that are being answered: 0 or 1.
     running: AtomicU32,
     /// Requests that have been answered.
@@ -22,6 +28,8 @@ pub(super) struct Activity {
     /// Microseconds from `origin` to when the last answer was made, or the
     /// connection opened.
     idle_since: AtomicU64,
+    /// Whether an answer, or the end of the connection, waits for the peer.
+    is_writing: AtomicBool,
     /// Whether a request body was answered before it was read to its end.
     has_unread_body: AtomicBool,
     close: Notify,
@@ -29,13 +37,15 @@ pub(super) struct Activity {
 
 impl Activity {
     /// The state of a new connection, which is idle. `origin` is one for all
-    /// that are compared.
-    pub(super) fn new(origin: Instant) -> Self {
+    /// that are compared, and `open` their number.
+    pub(super) fn new(origin: Instant, open: Arc<AtomicUsize>) -> Self {
         let activity = Self {
             origin,
+            open,
             running: AtomicU32::new(0),
             answered: AtomicU64::new(0),
             idle_since: AtomicU64::new(NOT_IDLE),
+            is_writing: AtomicBool::new(false),
             has_unread_body: AtomicBool::new(false),
             close: Notify::new(),
         };
@@ -75,6 +85,17 @@ impl Activity {
         (micros != NOT_IDLE).then_some(micros)
     }
 
+    pub(super) fn mark_writing(&self, is_writing: bool) {
+        self.is_writing.store(is_writing, Ordering::Relaxed);
+    }
+
+    /// Whether there are many connections, and nothing goes on in this one: no
+    /// request has begun, and what was answered is written.
+    pub(super) fn may_rest(&self) -> bool {
+        let is_writing = self.is_writing.load(Ordering::Relaxed);
+        !is_writing && self.idle_since().is_some() && self.open.load(Ordering::Relaxed) > KEEP_BUFFERS
+    }
+
     pub(super) fn mark_unread_body(&self) {
         self.has_unread_body.store(true, Ordering::Relaxed);
     }
@@ -104,5 +125,28 @@ impl Drop for Running {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
         self.0.answered.fetch_add(1, Ordering::Relaxed);
         self.0.mark_idle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_one_of_many_connections_rests_and_only_while_nothing_goes_on() {
+        let open = Arc::new(AtomicUsize::new(KEEP_BUFFERS));
+        let activity = Arc::new(Activity::new(Instant::now(), Arc::clone(&open)));
+        assert!(!activity.may_rest(), "one of a few");
+        open.store(KEEP_BUFFERS + 1, Ordering::Relaxed);
+        assert!(activity.may_rest());
+        let running = activity.begin();
+        assert!(!activity.may_rest(), "a request is being answered");
+        activity.mark_writing(true);
+        drop(running);
+        assert!(!activity.may_rest(), "its answer is not written");
+        activity.mark_writing(false);
+        assert!(activity.may_rest());
+        activity.mark_not_idle();
+        assert!(!activity.may_rest(), "a head has begun");
     }
 }

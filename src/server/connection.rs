@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
@@ -29,6 +30,9 @@ const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 128;
 
 /// Serves a connection to its end. Once `activity` is asked to close, the connection ends as soon as it is idle.
+///
+/// hyper holds a buffer of 8 KiB for each direction, whatever is in it. Of many connections most are idle, and those are
+/// without it.
 pub(super) async fn serve<S>(stream: TcpStream, activity: Arc<Activity>, service: S)
 where
     S: Service<Request<Empty<Bytes>>, Response = Response, Error = Infallible, Future: Send> + Clone,
@@ -36,10 +40,42 @@ where
     // Answers are small and written whole: waiting to fill a packet only delays
     // them. A connection that is gone already ends by itself.
     drop(stream.set_nodelay(true));
-    let io = StallTimeout::new(stream, Arc::clone(&activity));
-    let of_requests = Arc::clone(&activity);
+    let mut io = StallTimeout::new(stream, Arc::clone(&activity));
+    loop {
+        let arrived = tokio::select! {
+            biased;
+            arrived = io.arrival() => arrived,
+            () = activity.closing() => return,
+        };
+        if let Err(error) = arrived {
+            debug!(%error, "connection ended");
+            return;
+        }
+        // Boxed, so that a connection at rest does not have room for it.
+        match Box::pin(serve_until_rest(io, &activity, service.clone())).await {
+            Ok(Some(at_rest)) => io = at_rest,
+            Ok(None) => return,
+            Err(error) => {
+                debug!(%error, "connection ended");
+                return;
+            }
+        }
+    }
+}
+
+/// Answers requests until the connection may rest, and gives the stream back;
+/// `None` when the connection has ended.
+async fn serve_until_rest<S>(
+    io: StallTimeout<TcpStream>,
+    activity: &Arc<Activity>,
+    service: S,
+) -> hyper::Result<Option<StallTimeout<TcpStream>>>
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response, Error = Infallible, Future: Send> + Clone,
+{
+    let of_requests = Arc::clone(activity);
     let answer = service_fn(move |request| answer(request, Arc::clone(&of_requests), service.clone()));
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // `StallTimeout` tells an idle connection from a slow head; hyper does
         // not.
@@ -48,18 +84,26 @@ where
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(io), answer);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
+    let until_rest = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+        Poll::Pending if activity.may_rest() => Poll::Ready(Ok(true)),
+        polled => polled.map_ok(|()| false),
+    });
+    let at_rest = tokio::select! {
         biased;
-        ended = connection.as_mut() => ended,
+        at_rest = until_rest => at_rest?,
         () = activity.closing() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await?;
+            false
         }
     };
-    if let Err(error) = ended {
-        debug!(%error, "connection ended");
+    if !at_rest {
+        return Ok(None);
     }
+    let parts = connection.into_parts();
+    let mut io = parts.io.into_inner();
+    io.unread(&parts.read_buf);
+    Ok(Some(io))
 }
 
 /// Answers one request, and reads its body meanwhile.
@@ -102,7 +146,7 @@ async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        polled.map_or(std::task::Poll::Ready(None), |polled| polled.map(Some))
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
     })
     .await
 }

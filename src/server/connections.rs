@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::task::Id;
 use tokio::time::Instant;
@@ -14,6 +15,8 @@ pub(super) struct Connections {
     limit: usize,
     origin: Instant,
     open: HashMap<Id, Arc<Activity>>,
+    /// How many those are, for each of them to read.
+    count: Arc<AtomicUsize>,
 }
 
 impl Connections {
@@ -22,6 +25,7 @@ impl Connections {
             limit,
             origin: Instant::now(),
             open: HashMap::new(),
+            count: Arc::default(),
         }
     }
 
@@ -35,15 +39,17 @@ impl Connections {
         if self.open.len() >= self.limit && !self.end_longest_idle() {
             return None;
         }
-        Some(Arc::new(Activity::new(self.origin)))
+        Some(Arc::new(Activity::new(self.origin, Arc::clone(&self.count))))
     }
 
     pub(super) fn insert(&mut self, task: Id, activity: Arc<Activity>) {
         self.open.insert(task, activity);
+        self.count.store(self.open.len(), Ordering::Relaxed);
     }
 
     pub(super) fn remove(&mut self, task: Id) {
         self.open.remove(&task);
+        self.count.store(self.open.len(), Ordering::Relaxed);
     }
 
     /// Ends the connection that has been idle longest; false when none is idle.

@@ -25,7 +25,7 @@ const BODY: &str =
 
 /// Answers the connection's request with 503, and ends it.
 pub(super) async fn refuse(stream: TcpStream) {
-    let activity = Arc::new(Activity::new(Instant::now()));
+    let activity = Arc::new(Activity::new(Instant::now(), Arc::default()));
     let refused = connection::serve(stream, activity, service_fn(unavailable));
     // A client that takes longer is cut off.
     drop(timeout(PATIENCE, refused).await);

@@ -11,13 +11,16 @@
 //! reset, and the client can lose an answer that it has not read yet. So the
 //! writing side is closed first, and what still arrives is read and dropped.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::Activity;
@@ -37,6 +40,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) struct StallTimeout<S> {
     stream: S,
     activity: Arc<Activity>,
+    /// What was read and not used: it comes before what the stream has.
+    unread: Bytes,
     /// The number of answered requests that `head_begun` and `reading` belong to.
     seen: u64,
     /// Whether a byte of the next head has arrived.
@@ -85,6 +90,7 @@ impl<S> StallTimeout<S> {
         Self {
             stream,
             activity,
+            unread: Bytes::new(),
             seen: 0,
             head_begun: false,
             is_shut: false,
@@ -92,19 +98,63 @@ impl<S> StallTimeout<S> {
             writing: Deadline::default(),
         }
     }
+
+    /// After an answer, what is read next begins another head.
+    fn forget_answered(&mut self) {
+        let answered = self.activity.answered();
+        if answered != self.seen {
+            self.seen = answered;
+            self.head_begun = false;
+            self.reading.clear();
+        }
+    }
+
+    /// Puts bytes back that were read too far.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        // A copy: the bytes are few, and their buffer is what is to go.
+        self.unread = Bytes::copy_from_slice(bytes);
+    }
+}
+
+impl StallTimeout<TcpStream> {
+    /// Completes when there is something to read.
+    ///
+    /// # Errors
+    ///
+    /// When the connection has been idle for too long.
+    pub(super) async fn arrival(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            if !self.unread.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.forget_answered();
+            match self.stream.poll_read_ready(cx) {
+                Poll::Pending => self.reading.poll(IDLE, cx).map(Err),
+                arrived @ Poll::Ready(_) => arrived,
+            }
+        })
+        .await
+    }
+}
+
+impl<S: AsyncRead + Unpin> StallTimeout<S> {
+    /// Reads what was put back, else from the stream.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let count = self.unread.len().min(buffer.remaining());
+        buffer.put_slice(&self.unread.split_to(count));
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for StallTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let answered = this.activity.answered();
-        if answered != this.seen {
-            this.seen = answered;
-            this.head_begun = false;
-            this.reading.clear();
-        }
+        this.forget_answered();
         let filled = buffer.filled().len();
-        if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
+        if let Poll::Ready(result) = this.poll_bytes(cx, buffer) {
             if buffer.filled().len() > filled && !this.head_begun {
                 this.head_begun = true;
                 this.reading.clear();
@@ -125,6 +175,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallTimeout<S> {
 impl<S: AsyncWrite + Unpin> StallTimeout<S> {
     /// Bounds how long writing stays pending.
     fn bound<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.activity.mark_writing(written.is_pending());
         if written.is_ready() {
             self.writing.clear();
             return written;
@@ -203,7 +254,7 @@ mod tests {
     use super::*;
 
     fn activity() -> Arc<Activity> {
-        Arc::new(Activity::new(Instant::now()))
+        Arc::new(Activity::new(Instant::now(), Arc::default()))
     }
 
     /// Reads one byte, and tells how long that took and whether it worked.

@@ -7,7 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::cache::assert_serves;
+use crate::cache::{assert_serves, rig};
+#[cfg(target_os = "linux")]
+use crate::overload::resident_kib;
 use crate::overload::{Connection, make_room, start_with_limit};
 use crate::support::client::Request;
 use crate::support::handler::{Environment, ReservedPort};
@@ -100,6 +102,36 @@ async fn with_none_idle_the_new_connection_is_answered_503_at_once() {
     let answer = Request::get(PATH).origin(ORIGIN).send(port.number()).await;
     assert_serves("after them", &answer, VALUE);
     handler.stop().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn each_of_a_thousand_idle_connections_holds_at_most_6_kb_and_serves_on() {
+    make_room();
+    let rig = rig(&[]).await;
+    let (port, pid) = (rig.handler.port(), rig.handler.pid());
+    // The first ones keep their buffers.
+    let mut open = Connection::open_many(port, 300).await;
+    let before = resident_kib(pid);
+    open.extend(Connection::open_many(port, 1000).await);
+    let after = resident_kib(pid);
+    let each = (after - before) * 1024 / 1000;
+    assert!(each <= 6000, "{each} bytes, {before} KiB before, {after} KiB after");
+
+    for connection in &mut open {
+        assert_serves("one of 1,300", &connection.get(PATH).await, VALUE);
+    }
+    // What came with a request is not lost when its connection is put to rest: here a whole one, and half of another.
+    let request = format!("GET {PATH} HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\n");
+    let (first, rest) = request.split_at(20);
+    let mut stream = raw::begin(port, format!("{request}\r\n{request}\r\n{first}").as_bytes()).await;
+    let mut answers = Vec::new();
+    while String::from_utf8_lossy(&answers).matches(VALUE).count() < 2 {
+        timeout(BOUND, stream.read_buf(&mut answers)).await.unwrap().unwrap();
+    }
+    let rest = format!("{rest}Connection: close\r\n\r\n");
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    assert_eq!(raw::read(stream).await.statuses(), [200]);
 }
 
 #[tokio::test]

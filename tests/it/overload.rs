@@ -235,7 +235,7 @@ async fn waiting_for_ones_turn_counts_towards_the_deadline() {
 
 /// The memory that a process holds.
 #[cfg(target_os = "linux")]
-fn resident_kib(pid: u32) -> u64 {
+pub(crate) fn resident_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

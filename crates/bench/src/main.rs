@@ -45,6 +45,9 @@ use crate::sizes::{COLD_CALLERS, FULL, QUICK, Sizes};
 /// What has to be in memory, and nowhere in a log.
 const VALUE: &str = "benchmark-maps-key-5f1d3c";
 
+/// What the document has from here on is `scripts/instructions`' and stays.
+const COUNTED: &str = "\n# Counted\n";
+
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
@@ -81,7 +84,9 @@ fn main() {
     let text = report::document(&bench, sizes, &results);
     println!("{text}");
     if let Some(document) = document {
-        fs::write(document, text).unwrap();
+        let old = fs::read_to_string(&document).unwrap();
+        let (_, counted) = old.split_once(COUNTED).unwrap();
+        fs::write(document, text + COUNTED + counted).unwrap();
     }
 }
 
