@@ -164,6 +164,9 @@ async fn an_exact_name_is_read_although_made_up_ones_have_spent_the_budget() {
     let spent = answers.iter().filter(|answer| answer.status == 503).count();
     assert!(spent > 0, "the budget is not spent");
     assert_serves("exact", &rig.get(PATH).await, VALUE);
+    let output = rig.handler.stop().await;
+    let told = output.stderr.matches("asked for faster than 50 a second").count();
+    assert_eq!(told, 1, "{spent} refusals: {}", output.stderr);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::warn;
 
 use self::budget::Budget;
 use self::health::{Admission, Health};
@@ -26,6 +27,8 @@ const MAX_TRIES: usize = 32;
 const MAX_GUESSES: usize = 16;
 /// `Retry-After` of a try that is over the budget.
 const OVER_BUDGET: Duration = Duration::from_secs(1);
+/// How often it is told that there are such tries: whoever makes names up must not fill the log.
+const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// A try that wants to be made.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +67,8 @@ pub(super) struct Pace {
 struct State {
     budget: Budget,
     health: Health,
+    /// When it was last told that the budget is used up.
+    told: Option<Instant>,
 }
 
 /// Permission to make one try.
@@ -88,6 +93,7 @@ impl Pace {
             state: Mutex::new(State {
                 budget: Budget::new(Instant::now()),
                 health: Health::new(),
+                told: None,
             }),
         }
     }
@@ -133,7 +139,7 @@ impl Pace {
 
     async fn charge(&self, request: Try) -> Result<(), Failure> {
         let now = Instant::now();
-        let over = || Failure::new(Cause::OverBudget).with_retry_after(OVER_BUDGET);
+        let over = || self.over_budget(now);
         match request.budget {
             Charge::Free => Ok(()),
             Charge::OrRefuse if self.state().budget.take(now) => Ok(()),
@@ -144,6 +150,16 @@ impl Pace {
                 Ok(())
             }
         }
+    }
+
+    /// The refusal of a try, whose cause is told in a while once.
+    fn over_budget(&self, now: Instant) -> Failure {
+        let told = &mut self.state().told;
+        if told.is_none_or(|told| now.duration_since(told) >= TELL_EVERY) {
+            *told = Some(now);
+            warn!("names that were never read are asked for faster than 50 a second: some are refused with 503");
+        }
+        Failure::new(Cause::OverBudget).with_retry_after(OVER_BUDGET)
     }
 
     async fn wait_for_the_end_of_a_pause(&self, deadline: Instant) -> Result<(), Failure> {
