@@ -1,9 +1,11 @@
-//! What `func azure functionapp publish` uploads from the repository's root; packaged.rs looks at what was built.
+//! What `func azure functionapp publish` uploads from the repository's root, and what keeps its dependencies up to date;
+//! packaged.rs looks at what was built.
 
 #![expect(clippy::unwrap_used, reason = "a broken expectation ends a test")]
 
 mod contents;
 mod rules;
+mod updates;
 
 use std::fs;
 use std::path::Path;
