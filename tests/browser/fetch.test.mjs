@@ -1,11 +1,12 @@
 // What `fetch` does on a page that may read the secret, and which requests reach the handler for it.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, beforeEach, test } from "node:test";
 
 import { BLOCKED, ask, launch, servePages } from "./support/browser.mjs";
 import { differing } from "./support/differences.mjs";
-import { Lab, PATH, VALUE } from "./support/lab.mjs";
+import { Lab, PATH, ROOT, VALUE } from "./support/lab.mjs";
 
 const lab = await Lab.start();
 const page = await launch();
@@ -48,6 +49,15 @@ test("a token and custom headers take one preflight and then the request", async
   );
   assert.equal(preflight.headers.authorization, undefined);
   for (const [name, value] of Object.entries(headers)) assert.equal(request.headers[name.toLowerCase()], value);
+});
+
+test("the README's lines read the secret", async () => {
+  const [, lines] = readFileSync(`${ROOT}/README.md`, "utf8").match(/```js\n(.*?)```/s);
+  const here = lines.replace("https://my-app.azurewebsites.net/api/secrets/maps-key", usual.url + PATH);
+  assert.notEqual(here, lines);
+  const read = `(async (key) => {\n${here}return value;\n})("not-looked-at")`;
+  assert.equal(await page.evaluate((read) => (0, eval)(read), read), VALUE);
+  assert.deepEqual(usual.methods(), ["OPTIONS", "GET"]);
 });
 
 test("HEAD works like GET, without a body", async () => {
