@@ -1,5 +1,7 @@
-//! JSON as the Functions host and Core Tools read it: with comments, trailing commas and a byte order mark, and with
-//! names in any case.
+//! JSON as the Functions host and Core Tools read it: with comments, trailing commas, a byte order mark and in UTF-16 too,
+//! and with names in any case.
+
+use std::borrow::Cow;
 
 use jsonc_parser::ast;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
@@ -41,15 +43,14 @@ pub(super) struct Malformed {
 impl Json {
     /// Reads a file's bytes.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let text = std::str::from_utf8(bytes).map_err(|error| place_behind(bytes, error.valid_up_to()))?;
-        let parsed = parse_to_ast(text, &CollectOptions::default(), &OPTIONS).map_err(|error| Malformed {
+        let text = text(bytes)?;
+        let parsed = parse_to_ast(&text, &CollectOptions::default(), &OPTIONS).map_err(|error| Malformed {
             line: error.line_display(),
             column: error.column_display(),
         })?;
         match parsed.value {
             Some(value) => Ok(value.into()),
-            None => Err(place_behind(bytes, bytes.len())),
+            None => Err(place_behind(text.as_bytes(), text.len())),
         }
     }
 
@@ -98,6 +99,23 @@ impl From<ast::Value<'_>> for Json {
     }
 }
 
+/// What the bytes say in the encoding that their byte order mark names, else in UTF-8. PowerShell writes UTF-16.
+fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Malformed> {
+    let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units = rest.as_chunks().0.iter().copied().map(unit);
+        char::decode_utf16(units)
+            .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect()
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => Ok(Cow::Owned(utf16(rest, u16::from_le_bytes))),
+        [0xfe, 0xff, rest @ ..] => Ok(Cow::Owned(utf16(rest, u16::from_be_bytes))),
+        [0xef, 0xbb, 0xbf, bytes @ ..] | bytes => std::str::from_utf8(bytes)
+            .map(Cow::Borrowed)
+            .map_err(|error| place_behind(bytes, error.valid_up_to())),
+    }
+}
+
 /// The line and column of the byte at `offset`.
 fn place_behind(bytes: &[u8], offset: usize) -> Malformed {
     let before = bytes.get(..offset).unwrap_or(bytes);
@@ -124,6 +142,17 @@ mod tests {
             let json = Json::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error:?}"));
             let expected = [Json::Number("1".into()), Json::Boolean(true), Json::Text("x".into())];
             assert_eq!(json.members("A").next().unwrap().elements(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn utf_16_is_read_by_its_byte_order_mark() {
+        let units = || "\u{feff}{\"a\": \"\u{1f511}\"}".encode_utf16();
+        let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+        for bytes in [little, big] {
+            let json = Json::parse(&bytes).unwrap();
+            assert!(json.members("a").next().unwrap().is_text("\u{1f511}"));
         }
     }
 
