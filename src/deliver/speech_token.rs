@@ -28,7 +28,12 @@ const CUSTOM_DOMAINS: &[&str] = &[
     ".cognitiveservices.azure.cn",
 ];
 
+/// What the regions of other clouds than the public one begin with: their services are in other domains.
+const OTHER_CLOUDS: &[&str] = &["china", "usdod", "usgov"];
+
 const REGION_FORM: &str = "the resource's region as Azure writes it, such as westeurope";
+const OTHER_CLOUD: &str = "a region of the public cloud; for US Government and China write \
+                           `host=NAME.cognitiveservices.azure.us` or `.cn`";
 const HOST_FORM: &str = "NAME.cognitiveservices.azure.com in lower case, without scheme and path";
 
 /// Which token service to ask.
@@ -53,8 +58,13 @@ impl SpeechToken {
             (Some(region), None) => {
                 let lower: String = region.to_ascii_lowercase();
                 // `West Europe` are two words, and the first is no region.
+                let form = if is_of_another_cloud(&lower) {
+                    OTHER_CLOUD
+                } else {
+                    REGION_FORM
+                };
                 let corrected = Some(lower).filter(|lower| is_region(lower) && !parameters.has_stray_word());
-                let region = parameters.valid("region", Some(region).filter(|r| is_region(r)), REGION_FORM, corrected);
+                let region = parameters.valid("region", Some(region).filter(|r| is_region(r)), form, corrected);
                 region.map(|region| format!("{region}.api.cognitive.microsoft.com"))
             }
             (None, Some(host)) => {
@@ -153,7 +163,12 @@ fn token(body: &[u8]) -> Option<Credential> {
 }
 
 fn is_region(text: &str) -> bool {
-    (1..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    let is_word = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    (1..=63).contains(&text.len()) && is_word && !is_of_another_cloud(text)
+}
+
+fn is_of_another_cloud(region: &str) -> bool {
+    OTHER_CLOUDS.iter().any(|cloud| region.starts_with(cloud))
 }
 
 fn is_custom_domain(host: &str) -> bool {

@@ -53,6 +53,13 @@ const INVALID: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "speech-token region=usgovvirginia",
+        &[
+            "`region` is not valid: a region of the public cloud; for US Government and China write \
+             `host=NAME.cognitiveservices.azure.us` or `.cn`",
+        ],
+    ),
+    (
         "speech-token host=https://contoso.cognitiveservices.azure.com/",
         &[
             "`host` is not valid: NAME.cognitiveservices.azure.com in lower case, without scheme and path; write \
