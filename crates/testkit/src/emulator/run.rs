@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::clock::now;
 use super::fault::{Fault, Target, Times};
 use super::names::Names;
-use super::record::{Counters, Recorded};
+use super::record::{Counters, Recorded, Span};
 use super::secret::Secret;
 use super::service::{Role, listen};
 use super::state::Shared;
@@ -166,6 +166,11 @@ impl Emulator {
     /// What has been counted since the start or the last reset.
     pub fn counters(&self) -> Counters {
         self.shared.lock().counters
+    }
+
+    /// When the first 1,000 steps since the start or the last reset were, in the order of their ends.
+    pub fn timeline(&self) -> Vec<Span> {
+        self.shared.lock().timeline.spans()
     }
 
     /// Starts counting again. Connections and recorded requests stay.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use http::Request;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::body::Outcome;
+use super::record::Step;
 use super::state::Shared;
 use super::transport::serve;
 use super::{identity, issuer, vault};
@@ -30,10 +32,15 @@ async fn connection(stream: TcpStream, role: Role, shared: Arc<Shared>) {
     drop(stream.set_nodelay(true));
     match role {
         Role::Vault(acceptor) => {
+            let began = Instant::now();
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
-            shared.lock().counters.connections += 1;
+            {
+                let mut state = shared.lock();
+                state.counters.connections += 1;
+                state.timeline.push(Step::Handshake, began);
+            }
             serve(
                 stream,
                 |tls| tls.get_ref().0,
