@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) last_token_request: Option<Recorded>,
     pub(crate) last_authority_request: Option<Recorded>,
     pub(crate) issuer: Issuer,
+    /// Whether new connections to the vault are offered HTTP/2.
+    pub(crate) offers_http2: bool,
     /// How long tokens live from now on; `None` is as long as a managed identity's.
     pub(crate) token_life: Option<Duration>,
     vault_faults: Script,
