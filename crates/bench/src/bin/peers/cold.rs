@@ -108,10 +108,30 @@ fn covered(mut stretches: Vec<Stretch>) -> Duration {
 /// How many secrets a handler fetches at its start.
 pub(crate) const NAMES: [usize; 3] = [1, 10, 32];
 
+/// What the emulated vault may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Http1,
+    Http2,
+}
+
+impl Offer {
+    pub(crate) const ALL: [Self; 2] = [Self::Http1, Self::Http2];
+
+    /// As reports name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+        }
+    }
+}
+
 /// Names fetched at the start of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prefetch {
     pub(crate) names: usize,
+    pub(crate) offer: Offer,
     /// From the first request to the last answer.
     pub(crate) elapsed: Duration,
     pub(crate) connections: u64,
@@ -121,10 +141,12 @@ pub(crate) struct Prefetch {
     pub(crate) requests: u64,
 }
 
-pub(crate) fn prefetch(bench: &Bench, names: usize) -> Prefetch {
+pub(crate) fn prefetch(bench: &Bench, names: usize, offer: Offer) -> Prefetch {
     let _delayed = Delayed::by(bench, LATENCY);
+    bench.emulator.offer_http2(offer == Offer::Http2);
     let server = bench.start_prefetching(&names_of(names));
     server.become_prefetched();
+    bench.emulator.offer_http2(true);
     let spans = bench.emulator.timeline();
     let began = spans.iter().map(|span| span.began).min().unwrap();
     let ended = spans.iter().map(|span| span.ended).max().unwrap();
@@ -136,6 +158,7 @@ pub(crate) fn prefetch(bench: &Bench, names: usize) -> Prefetch {
     );
     Prefetch {
         names,
+        offer,
         elapsed: ended.duration_since(began),
         connections: counters.connections,
         at_once: counters.max_concurrent,

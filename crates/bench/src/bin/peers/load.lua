@@ -6,14 +6,13 @@ end
 function done(summary, latency, _)
   local errors = summary.errors
   local broken = errors.connect + errors.read + errors.write + errors.timeout
-  local line = '{"requests":%d,"microseconds":%d,"refused":%d,"broken":%d,"mean":%d,"p50":%d,"p99":%d,"max":%d}\n'
+  local line = '{"requests":%d,"microseconds":%d,"refused":%d,"broken":%d,"p50":%d,"p99":%d,"max":%d}\n'
   io.write(
     line:format(
       summary.requests,
       summary.duration,
       errors.status,
       broken,
-      latency.mean,
       latency:percentile(50),
       latency:percentile(99),
       latency.max

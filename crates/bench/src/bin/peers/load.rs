@@ -147,7 +147,6 @@ pub(crate) struct Seen {
     refused: u64,
     /// Connections that broke or timed out.
     broken: u64,
-    pub(crate) mean: u64,
     pub(crate) p50: u64,
     pub(crate) p99: u64,
     pub(crate) max: u64,

@@ -38,7 +38,7 @@ use bench::scenario::{Answers, ORIGIN, Scenario, VALUE};
 use testkit::client::Answer;
 use testkit::{Emulator, Secret};
 
-use crate::cold::Reader;
+use crate::cold::{Offer, Reader};
 use crate::load::Running;
 use crate::peer::{Bench, LOAD_CORE, Peer, Server};
 use crate::results::{Memory, Results};
@@ -87,6 +87,8 @@ fn main() {
         answers: None,
         runtime,
     };
+    // As Key Vault does.
+    bench.emulator.offer_http2(true);
     let most = cold::NAMES.into_iter().max().unwrap();
     for name in cold::names_of(most).into_iter().chain(["maps-key".to_owned()]) {
         bench.emulator.put(&name, Secret::new(VALUE).content_type("text/plain"));
@@ -147,8 +149,10 @@ fn measure(bench: &Bench, sizes: Sizes) -> Results {
     }
     for round in 1..=sizes.prefetches {
         eprintln!("prefetch {round} of {}", sizes.prefetches);
-        let prefetches = cold::NAMES.map(|names| cold::prefetch(bench, names));
-        results.prefetches.extend(prefetches);
+        for names in cold::NAMES {
+            let prefetches = Offer::ALL.map(|offer| cold::prefetch(bench, names, offer));
+            results.prefetches.extend(prefetches);
+        }
     }
     for peer in main_peers().filter(|peer| peer.reads_vault()) {
         let reads = startup::reads_for_cold_callers(bench, peer, COLD_CALLERS);

@@ -3,7 +3,7 @@
 use bench::process;
 use bench::scenario::Scenario;
 
-use crate::load::{Seen, wrk};
+use crate::load::{Seen, milliseconds, wrk};
 use crate::peer::{Bench, Peer, Server};
 use crate::results::median;
 
@@ -40,16 +40,13 @@ impl Lane {
         median(self.rounds.iter().map(|round| round.cost_us))
     }
 
-    /// How much of a caller's mean time is there because this is the upstream and not `other`: the median of the rounds.
+    /// How much of a caller's time is there because this is the upstream and not `other`: the median of the rounds, each by
+    /// its own median, which a moment's work elsewhere does not move.
     pub(crate) fn more_than(&self, other: &Self) -> f64 {
+        let p50 = |round: &Round| milliseconds(round.seen.p50);
         let pairs = self.rounds.iter().zip(&other.rounds);
-        median(pairs.map(|(round, other)| 1.0 - mean(other) / mean(round)))
+        median(pairs.map(|(round, other)| 1.0 - p50(other) / p50(round)))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "microseconds of a request")]
-fn mean(round: &Round) -> f64 {
-    round.seen.mean as f64
 }
 
 /// Both upstreams in turn at each number of connections, round after round; every other round begins with the other one.

@@ -101,7 +101,8 @@ fn method(sizes: Sizes) -> String {
 - **Start.** Median of {starts} starts, from before the process is created to the whole answer. Cold callers:
   {COLD_CALLERS} connections ask a fresh process before the vault has answered anything.
 - **First secret, prefetch.** The emulated vault, with its challenge too, and the identity endpoint answer {latency} ms late.
-  Medians of {starts} starts, and of {prefetches} with each number of names. The SDK alone is a Rust program as in the
+  Medians of {starts} starts, and of {prefetches} with each number of names. The vault offers HTTP/2 where nothing else is
+  said; of these the handler alone speaks it. The SDK alone is a Rust program as in the
   SDK's own samples (crates/bench/src/bin/plain_sdk.rs), with the time that it takes to end.
 - **Behind a forwarder.** nginx on core {load}, beside wrk, passes requests on over connections that it keeps, to the server
   on core {server}. {forwarded_rounds} rounds of {seconds} s at each number of connections, the two servers in turn.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bench::nginx::Work;
 use bench::scenario::Scenario;
 
-use crate::cold::{FirstSecret, Prefetch, Reader};
+use crate::cold::{FirstSecret, Offer, Prefetch, Reader};
 use crate::load::{Lane, Load};
 use crate::peer::Peer;
 use crate::proxied;
@@ -87,9 +87,10 @@ impl Results {
         of(reader, &self.first_secret).map(|first| first.trips).max().unwrap()
     }
 
-    /// Median of one figure of the starts that fetch so many names.
-    pub(crate) fn prefetch(&self, names: usize, figure: impl Fn(&Prefetch) -> f64) -> f64 {
-        let same = self.prefetches.iter().filter(|prefetch| prefetch.names == names);
+    /// Median of one figure of the starts that fetch so many names from a vault that offers this.
+    pub(crate) fn prefetch(&self, names: usize, offer: Offer, figure: impl Fn(&Prefetch) -> f64) -> f64 {
+        let all = self.prefetches.iter();
+        let same = all.filter(|prefetch| prefetch.names == names && prefetch.offer == offer);
         median(same.map(figure))
     }
 

@@ -3,7 +3,7 @@
 use bench::process::{self, which};
 use bench::scenario::Scenario;
 
-use crate::cold::{FirstSecret, NAMES, Prefetch, Reader, Stretch};
+use crate::cold::{FirstSecret, NAMES, Offer, Prefetch, Reader, Stretch};
 use crate::goals::megabytes;
 use crate::load::{self, Load};
 use crate::peer::{Bench, Peer};
@@ -155,38 +155,44 @@ fn stretch(results: &Results, reader: Reader, of: fn(&FirstSecret) -> Stretch) -
 pub(crate) fn prefetch(results: &Results) -> String {
     let head = [
         "names",
+        "the vault offers",
         "from the first request to the last answer",
         "requests to the vault",
         "at once",
         "connections to the vault",
     ];
-    let rows = NAMES.map(|names| {
+    let lanes = NAMES
+        .into_iter()
+        .flat_map(|names| Offer::ALL.map(|offer| (names, offer)));
+    let rows = lanes.map(|(names, offer)| {
+        let median = |figure: &dyn Fn(&Prefetch) -> f64| results.prefetch(names, offer, figure);
         let count = |figure: fn(&Prefetch) -> u64| {
-            let figure = results.prefetch(names, |prefetch| f64::from(u32::try_from(figure(prefetch)).unwrap()));
+            let figure = median(&|prefetch| f64::from(u32::try_from(figure(prefetch)).unwrap()));
             format!("{figure:.0}")
         };
         vec![
             names.to_string(),
-            in_ms(results.prefetch(names, |prefetch| milliseconds(prefetch.elapsed))),
+            offer.name().to_owned(),
+            in_ms(median(&|prefetch| milliseconds(prefetch.elapsed))),
             count(|prefetch| prefetch.requests),
             count(|prefetch| prefetch.at_once),
             count(|prefetch| prefetch.connections),
         ]
     });
-    table("Prefetch", &head, rows)
+    let note = "\nAt most 24 of the 32 reads that may go at once are a prefetch's, so that callers find room: 32 names take two trips.\n";
+    table("Prefetch", &head, rows) + note
 }
 
 pub(crate) fn proxied(results: &Results) -> String {
     let head = [
         "connections",
         "server",
-        "mean",
         "p50",
         "p99",
         "longest",
         "requests a second",
         "server's core time a request",
-        "handler's share of the mean",
+        "handler's share of p50",
     ];
     let rows = proxied::CONNECTIONS.into_iter().flat_map(|connections| {
         proxied::UPSTREAMS.map(|upstream| {
@@ -203,7 +209,6 @@ pub(crate) fn proxied(results: &Results) -> String {
             vec![
                 connections.to_string(),
                 upstream.name().to_owned(),
-                time(|seen| seen.mean),
                 time(|seen| seen.p50),
                 time(|seen| seen.p99),
                 time(|seen| seen.max),
