@@ -86,11 +86,11 @@ fn draw(panel: &Panel) -> String {
         let what = line.what.replace('`', "");
         writeln!(
             text,
-            "<text x=\"{legend}\" y=\"{}\" fill=\"{colour}\">{what}</text>",
+            "<text x=\"{legend}\" y=\"{}\" font-size=\"11\" fill=\"{colour}\">{what}</text>",
             BOTTOM + 38.0
         )
         .unwrap();
-        legend += 6.0 * what.len() as f64 + 14.0;
+        legend += 6.6 * what.len() as f64 + 10.0;
     }
     text
 }

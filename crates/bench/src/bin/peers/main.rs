@@ -57,6 +57,12 @@ fn main() {
     };
     // What would be missing at the end is missed now.
     let counted = fs::read_to_string(counted).unwrap_or_else(|error| panic!("{counted}: {error}"));
+    for part in ["## Instructions of a cached hit\n", "## Growth\n"] {
+        assert!(
+            document.is_none() || counted.contains(part),
+            "nothing was counted for {part}"
+        );
+    }
     let by_hand = document.as_ref().map(|document| {
         let old = fs::read_to_string(document).unwrap();
         let (_, by_hand) = old

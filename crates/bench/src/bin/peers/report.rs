@@ -51,6 +51,7 @@ fn goal_table(bench: &Bench, results: &Results) -> String {
 
 fn in_process(built: &Path) -> String {
     let measured = micro::read(&built.join("../criterion"));
+    assert!(!measured.is_empty(), "criterion has measured nothing");
     let time = |nanoseconds: f64| match nanoseconds {
         less if less < 1000.0 => format!("{less:.0} ns"),
         more => format!("{:.2} µs", more / 1000.0),
