@@ -15,6 +15,11 @@ use zeroize::{Zeroize, Zeroizing};
 pub const NO_CLIENT: &str = "no trusted certificates could be loaded: SSL_CERT_FILE or SSL_CERT_DIR may name what is \
                              missing or unreadable, or the system has none";
 
+/// An HTTP/2 connection on which nothing came for so long while an answer is awaited is asked whether it still lives.
+const PING_AFTER: Duration = Duration::from_secs(1);
+/// How long it has to answer. Both together leave room for another try within a caller's usual 5 s.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Bytes to make room for when an answer does not say how many come.
 const USUAL_BODY: usize = 64 * 1024;
 
@@ -42,7 +47,7 @@ pub enum OutboundError {
     TooLarge,
 }
 
-/// Builds a client.
+/// Builds a client, which speaks HTTP/2 to whoever offers it: many reads then share one connection.
 ///
 /// Loads the system's root certificates from disk, which takes milliseconds: call it where blocking is allowed.
 ///
@@ -51,7 +56,11 @@ pub enum OutboundError {
 pub fn client(options: Options) -> Result<Client, OutboundError> {
     let builder = Client::builder()
         .connect_timeout(options.connect_timeout)
-        .redirect(Policy::none());
+        .redirect(Policy::none())
+        // A connection that a balancer dropped without a word would otherwise take every later read down with it, for as
+        // long as TCP tries: unlike HTTP/1.1's, it is not given up with the read that timed out.
+        .http2_keep_alive_interval(PING_AFTER)
+        .http2_keep_alive_timeout(PING_TIMEOUT);
     let builder = if options.proxy { builder } else { builder.no_proxy() };
     builder.build().map_err(|_| OutboundError::Client)
 }

@@ -30,6 +30,7 @@ mod fetch_metadata;
 mod foreign_issuer;
 mod give;
 mod host;
+mod http2;
 mod identity;
 mod issuer;
 mod junk;

@@ -1,7 +1,7 @@
-//! What the system says about a running server.
+//! Programs of the system, and what it says about a running server.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Clock ticks a second in `/proc/PID/stat`: the kernel's ABI on Linux, whatever its own clock (proc(5)).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -14,7 +14,7 @@ fn family(pid: u32) -> Vec<u32> {
 }
 
 /// Memory in bytes: `VmRSS`, or its greatest value so far with `VmHWM`.
-pub(crate) fn memory(pid: u32, field: &str) -> u64 {
+pub fn memory(pid: u32, field: &str) -> u64 {
     let of_one = |pid| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
@@ -26,7 +26,7 @@ pub(crate) fn memory(pid: u32, field: &str) -> u64 {
 
 /// Seconds of processor time used so far, in user space and in the kernel.
 #[expect(clippy::cast_precision_loss, reason = "ticks of a few minutes")]
-pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+pub fn cpu_seconds(pid: u32) -> f64 {
     let of_one = |pid| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         // The command's name, in parentheses, may hold anything; fields 14 and 15 count from the start.
@@ -38,7 +38,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
 }
 
 /// Bytes of a file, or of all files below a folder.
-pub(crate) fn size_on_disk(path: &Path) -> u64 {
+pub fn size_on_disk(path: &Path) -> u64 {
     if !path.is_dir() {
         return fs::metadata(path).unwrap().len();
     }
@@ -46,4 +46,14 @@ pub(crate) fn size_on_disk(path: &Path) -> u64 {
     // A link's target is counted where it is.
     let real = entries.filter(|entry| !entry.file_type().unwrap().is_symlink());
     real.map(|entry| size_on_disk(&entry.path())).sum()
+}
+
+/// Where a program is, on `PATH` or where Debian keeps what only root looks for.
+pub fn which(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("{program} is not installed"))
 }

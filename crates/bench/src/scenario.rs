@@ -1,15 +1,22 @@
 //! What is asked of every peer, and what it should answer before it is measured.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 use testkit::client::{Answer, Request};
 
 /// The page that may read the secret.
-pub(crate) const ORIGIN: &str = "https://app.contoso.com";
+pub const ORIGIN: &str = "https://app.contoso.com";
 /// Where the secret is.
-pub(crate) const PATH: &str = "/api/secrets/maps-key";
+pub const PATH: &str = "/api/secrets/maps-key";
+
+/// The secret: what has to be in memory, and nowhere in a log.
+pub const VALUE: &str = "benchmark-maps-key-5f1d3c";
+
 /// What is asked of every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scenario {
+pub enum Scenario {
     /// The allowed page reads a secret that is in memory.
     Hit,
     /// The allowed page's browser asks whether it may send a function key.
@@ -19,10 +26,11 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 3] = [Self::Hit, Self::Preflight, Self::Refused];
+    /// Each of them once.
+    pub const ALL: [Self; 3] = [Self::Hit, Self::Preflight, Self::Refused];
 
     /// As reports name it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
             Self::Preflight => "preflight",
@@ -30,14 +38,16 @@ impl Scenario {
         }
     }
 
-    pub(crate) fn method(self) -> &'static str {
+    /// The request's method.
+    pub fn method(self) -> &'static str {
         match self {
             Self::Hit | Self::Refused => "GET",
             Self::Preflight => "OPTIONS",
         }
     }
 
-    pub(crate) fn headers(self) -> &'static [(&'static str, &'static str)] {
+    /// The request's header fields, but for `Host`.
+    pub fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Hit => &[("Origin", ORIGIN)],
             Self::Preflight => &[
@@ -49,11 +59,13 @@ impl Scenario {
         }
     }
 
-    pub(crate) fn request(self) -> Request {
+    /// The request.
+    pub fn request(self) -> Request {
         Request::new(self.method(), PATH).headers(self.headers())
     }
 
-    pub(crate) fn status(self) -> u16 {
+    /// The answer's status.
+    pub fn status(self) -> u16 {
         match self {
             Self::Hit => 200,
             Self::Preflight => 204,
@@ -64,10 +76,25 @@ impl Scenario {
 
 /// What the handler was seen to answer, for the peers that answer from their configuration.
 #[derive(Clone, Debug)]
-pub(crate) struct Answers {
-    pub(crate) hit: Answer,
-    pub(crate) preflight: Answer,
-    pub(crate) refused: Answer,
+pub struct Answers {
+    /// With the secret.
+    pub hit: Answer,
+    /// To the browser's question.
+    pub preflight: Answer,
+    /// To the other page.
+    pub refused: Answer,
+}
+
+impl Answers {
+    /// Writes them for the program `bare_warp`.
+    pub fn write(&self, file: &Path) {
+        let text = json!({
+            "hit": to_json(&self.hit),
+            "preflight": to_json(&self.preflight),
+            "refused": to_json(&self.refused),
+        });
+        fs::write(file, text.to_string()).unwrap();
+    }
 }
 
 /// The header fields that say something about the answer rather than about the connection or the moment.
@@ -77,7 +104,7 @@ pub(crate) fn lasting_headers(answer: &Answer) -> Vec<(String, String)> {
     lines
 }
 
-pub(crate) fn to_json(answer: &Answer) -> Value {
+fn to_json(answer: &Answer) -> Value {
     let headers = lasting_headers(answer);
     json!({ "status": answer.status, "headers": headers, "body": answer.text() })
 }

@@ -29,6 +29,7 @@ pub mod raw;
 
 pub use emulator::{
     Counters, DEMO_ALLOWED_SECRETS, EMULATED_CLIENT_ID, EMULATED_DAEMON, EMULATED_SPA, EMULATED_VAULT, Emulator, Fault,
-    PublicKey, Recorded, Secret, SpeechAnswer, SpeechDouble, SpeechRequest, Target, Times, TlsFront, seed_demo,
+    PublicKey, Recorded, Secret, Span, SpeechAnswer, SpeechDouble, SpeechRequest, Step, Target, Times, TlsFront,
+    seed_demo,
 };
 pub use port::ReservedPort;

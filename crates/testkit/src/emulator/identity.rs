@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::body::{Outcome, Payload};
@@ -19,6 +20,7 @@ use super::clock::now;
 use super::fault::Target;
 use super::names::EMULATED_CLIENT_ID;
 use super::names::Names;
+use super::record::Step;
 use super::reply::{self, Next, ScriptedError, play};
 use super::state::{Shared, Token, record};
 
@@ -28,13 +30,16 @@ const TOKEN_LIFE: Duration = Duration::from_hours(24);
 /// Answers one request to the identity endpoint.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Outcome {
     let (head, _) = request.into_parts();
+    let began = Instant::now();
     let fault = {
         let mut state = shared.lock();
         state.counters.tokens += 1;
         state.last_token_request = Some(record(&head));
         state.take_fault(Target::Token, true)
     };
-    match play(fault).await? {
+    let next = play(fault).await?;
+    shared.lock().timeline.push(Step::Token, began);
+    match next {
         Next::Normally => Ok(token(&shared, &head)),
         Next::Send(response) => Ok(response),
         Next::Error(error) => Ok(scripted(&shared.names, &error)),

@@ -35,7 +35,7 @@ pub use demo::{DEMO_ALLOWED_SECRETS, seed_demo};
 pub use fault::{Fault, Target, Times};
 pub use keys::PublicKey;
 pub use names::{EMULATED_CLIENT_ID, EMULATED_DAEMON, EMULATED_SPA, EMULATED_VAULT};
-pub use record::{Counters, Recorded};
+pub use record::{Counters, Recorded, Span, Step};
 pub use run::Emulator;
 pub use secret::Secret;
 pub use speech::{SpeechAnswer, SpeechDouble, SpeechRequest};

@@ -1,4 +1,6 @@
-//! What the emulator saw: counters and the last request of each kind.
+//! What the emulator saw: counters, when each step was, and the last request of each kind.
+
+use tokio::time::Instant;
 
 /// A snapshot of what has happened since the start or the last reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,50 @@ pub struct Counters {
     pub others: u64,
     /// The greatest number of vault requests in flight at the same time.
     pub max_concurrent: u64,
+}
+
+/// What a client did with the vault or the identity endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A connection to the vault: from when it is accepted to the end of the TLS handshake.
+    Handshake,
+    /// A request to the vault without a valid token.
+    Challenge,
+    /// A request to the identity endpoint.
+    Token,
+    /// Any other request to the vault.
+    Read,
+}
+
+/// When a step was: for a request, from when its head has arrived to when its answer leaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Which step.
+    pub step: Step,
+    /// Its begin.
+    pub began: Instant,
+    /// Its end.
+    pub ended: Instant,
+}
+
+/// The first steps since the start or the last reset: a soak test takes millions.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline(Vec<Span>);
+
+impl Timeline {
+    const MOST: usize = 1000;
+
+    /// Appends a step that ends now.
+    pub(crate) fn push(&mut self, step: Step, began: Instant) {
+        if self.0.len() < Self::MOST {
+            let ended = Instant::now();
+            self.0.push(Span { step, began, ended });
+        }
+    }
+
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        self.0.clone()
+    }
 }
 
 /// A request as it arrived.

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::clock::now;
 use super::fault::{Fault, Target, Times};
 use super::names::Names;
-use super::record::{Counters, Recorded};
+use super::record::{Counters, Recorded, Span};
 use super::secret::Secret;
 use super::service::{Role, listen};
 use super::state::Shared;
@@ -56,7 +56,11 @@ impl Emulator {
         let vault = TcpListener::bind((Ipv4Addr::LOCALHOST, vault_port)).await?;
         let identity = TcpListener::bind((Ipv4Addr::LOCALHOST, identity_port)).await?;
         let shared = Shared::new(Names::new(vault.local_addr()?.port(), identity.local_addr()?.port()));
-        let vault = tokio::spawn(listen(vault, Role::Vault(tls.acceptor.clone()), Arc::clone(&shared)));
+        let role = Role::Vault {
+            http1: tls.acceptor.clone(),
+            http2: tls.http2_acceptor.clone(),
+        };
+        let vault = tokio::spawn(listen(vault, role, Arc::clone(&shared)));
         let identity = tokio::spawn(listen(identity, Role::Identity, Arc::clone(&shared)));
         Ok(Self {
             shared,
@@ -168,6 +172,11 @@ impl Emulator {
         self.shared.lock().counters
     }
 
+    /// When the first 1,000 steps since the start or the last reset were, in the order of their ends.
+    pub fn timeline(&self) -> Vec<Span> {
+        self.shared.lock().timeline.spans()
+    }
+
     /// Starts counting again. Connections and recorded requests stay.
     pub fn reset_counters(&self) {
         self.shared.lock().reset_counters();
@@ -186,6 +195,12 @@ impl Emulator {
     /// From now on the vault refuses every token that was issued so far, expired or not.
     pub fn revoke_tokens(&self) {
         self.shared.lock().tokens.clear();
+    }
+
+    /// Whether connections to the vault that begin from now on are offered HTTP/2, which at first they are not: there a
+    /// fault ends a stream and not the connection.
+    pub fn offer_http2(&self, offers_http2: bool) {
+        self.shared.lock().offers_http2 = offers_http2;
     }
 
     /// How long tokens live that are issued from now on; whole seconds.

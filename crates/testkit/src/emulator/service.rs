@@ -5,18 +5,25 @@ use std::sync::Arc;
 use http::Request;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::body::Outcome;
+use super::record::Step;
 use super::state::Shared;
-use super::transport::serve;
+use super::tls::HTTP2;
+use super::transport::{serve, serve_http2};
 use super::{identity, issuer, vault};
 use crate::accept::serve_all;
 
 /// What a listener serves.
 #[derive(Clone)]
 pub(crate) enum Role {
-    Vault(TlsAcceptor),
+    Vault {
+        http1: TlsAcceptor,
+        /// HTTP/2 as well.
+        http2: TlsAcceptor,
+    },
     Identity,
 }
 
@@ -29,17 +36,24 @@ async fn connection(stream: TcpStream, role: Role, shared: Arc<Shared>) {
     // Small answers should not wait for acknowledgements; that it failed would not matter.
     drop(stream.set_nodelay(true));
     match role {
-        Role::Vault(acceptor) => {
+        Role::Vault { http1, http2 } => {
+            let began = Instant::now();
+            let acceptor = if shared.lock().offers_http2 { http2 } else { http1 };
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
-            shared.lock().counters.connections += 1;
-            serve(
-                stream,
-                |tls| tls.get_ref().0,
-                move |request| vault::answer(Arc::clone(&shared), request),
-            )
-            .await;
+            {
+                let mut state = shared.lock();
+                state.counters.connections += 1;
+                state.timeline.push(Step::Handshake, began);
+            }
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+            let answer = move |request| vault::answer(Arc::clone(&shared), request);
+            if is_http2 {
+                serve_http2(stream, answer).await;
+            } else {
+                serve(stream, |tls| tls.get_ref().0, answer).await;
+            }
         }
         Role::Identity => {
             serve(stream, |tcp| tcp, move |request| local(Arc::clone(&shared), request)).await;

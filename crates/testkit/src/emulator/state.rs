@@ -10,7 +10,7 @@ use http::request::Parts;
 use super::fault::{Fault, Script, Target};
 use super::keys::KeySet;
 use super::names::Names;
-use super::record::{Counters, Recorded};
+use super::record::{Counters, Recorded, Timeline};
 use super::store::Store;
 
 /// A bearer token that was issued.
@@ -37,11 +37,14 @@ pub(crate) struct Issuer {
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) counters: Counters,
+    pub(crate) timeline: Timeline,
     pub(crate) tokens: Vec<Token>,
     pub(crate) last_vault_request: Option<Recorded>,
     pub(crate) last_token_request: Option<Recorded>,
     pub(crate) last_authority_request: Option<Recorded>,
     pub(crate) issuer: Issuer,
+    /// Whether new connections to the vault are offered HTTP/2.
+    pub(crate) offers_http2: bool,
     /// How long tokens live from now on; `None` is as long as a managed identity's.
     pub(crate) token_life: Option<Duration>,
     vault_faults: Script,
@@ -69,6 +72,7 @@ impl State {
 
     /// Starts counting again; what is in flight is still in flight.
     pub(crate) fn reset_counters(&mut self) {
+        self.timeline = Timeline::default();
         self.counters = Counters {
             max_concurrent: self.in_flight,
             ..Counters::default()

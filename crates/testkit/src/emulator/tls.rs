@@ -22,9 +22,15 @@ const DAY_SECONDS: u64 = 24 * 60 * 60;
 /// An app's public name, for a test that asks it through a proxy.
 const APP_HOST: &str = "contoso-keys.azurewebsites.net";
 
+/// What ALPN calls HTTP/2 (RFC 9113, section 3.2).
+pub(crate) const HTTP2: &[u8] = b"h2";
+
 /// What a run has for TLS, in PEM but for the acceptor.
 pub(crate) struct Tls {
+    /// It offers HTTP/1.1 alone.
     pub(crate) acceptor: TlsAcceptor,
+    /// It offers HTTP/2, too.
+    pub(crate) http2_acceptor: TlsAcceptor,
     /// The authority that vouches for the certificate. Its key is dropped: nothing else can ever be signed with it.
     pub(crate) ca: String,
     /// For this machine's names, the hosts of the Speech double and `APP_HOST`.
@@ -58,16 +64,21 @@ fn make() -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {
 
     // The provider is named rather than installed: a process-wide default would decide for the test or example that
     // this library runs in.
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(
             vec![leaf.der().clone()],
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der())),
         )?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = |protocols: &[&[u8]]| {
+        let mut config = config.clone();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    };
     Ok(Tls {
-        acceptor: TlsAcceptor::from(Arc::new(config)),
+        acceptor: acceptor(&[b"http/1.1"]),
+        http2_acceptor: acceptor(&[HTTP2, b"http/1.1"]),
         ca: ca.pem(),
         certificate: leaf.pem(),
         key: leaf_key.serialize_pem(),

@@ -1,4 +1,4 @@
-//! One connection: HTTP/1.1 with or without TLS, and its end, which can be a reset.
+//! One connection: HTTP/1.1 with or without TLS, and its end, which can be a reset; or HTTP/2.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -6,9 +6,9 @@ use std::pin::Pin;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -32,4 +32,16 @@ where
         }
         Err(_) => {}
     }
+}
+
+/// Serves an HTTP/2 connection to its end. What would reset a connection resets a stream.
+pub(crate) async fn serve_http2<T, F>(stream: T, answer: impl Fn(Request<Incoming>) -> F)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    let service = service_fn(|request| Box::pin(answer(request)));
+    let builder = http2::Builder::new(TokioExecutor::new());
+    // A client that goes away is no fault of the vault's.
+    drop(builder.serve_connection(TokioIo::new(stream), service).await);
 }

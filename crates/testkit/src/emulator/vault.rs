@@ -12,6 +12,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::body::{Outcome, Payload};
@@ -20,6 +21,7 @@ use super::clock::now;
 use super::fault::Target;
 use super::names::Names;
 use super::problem::Problem;
+use super::record::Step;
 use super::reply::{self, Next, play};
 use super::state::{Shared, State, record};
 
@@ -32,6 +34,7 @@ const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-reque
 /// Answers one request to the vault.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Outcome {
     let _in_flight = shared.enter();
+    let began = Instant::now();
     let client_request_id = request.headers().get(CLIENT_REQUEST_ID).cloned();
     let (head, _) = request.into_parts();
     let segments = segments(head.uri.path());
@@ -55,7 +58,14 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> O
         (authorised, fault)
     };
 
-    let result = match play(fault).await? {
+    let next = play(fault).await?;
+    let step = if authorised.is_ok() {
+        Step::Read
+    } else {
+        Step::Challenge
+    };
+    shared.lock().timeline.push(step, began);
+    let result = match next {
         Next::Send(mut response) => {
             add_common_headers(response.headers_mut(), client_request_id);
             return Ok(response);

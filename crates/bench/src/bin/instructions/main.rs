@@ -4,9 +4,11 @@
 //! its log and one kept connection; a run with more requests, less the same run with fewer, is what those took. The
 //! kernel's instructions are not among them.
 //!
-//! `rig` runs the process; `growth` and `plot` are the tables of what a hit takes as something grows. Called as
+//! `rig` runs the process; `peers` is a hit beside the same answer by other servers; `growth` is what one takes as
+//! something grows, with `kept`, the memory of connections, `credentials`, their time, and `plot`. Called as
 //! `instructions VALGRIND HANDLER` it compares a hit and a preflight with crates/bench/instructions.json, and fails 5 %
-//! above it; `--write` after that writes the file, and `--growth` measures growth.
+//! above it; `--write` after that writes the file, and `--peers BARE_WARP` and `--growth PLOT` print what docs/performance.md
+//! has of them.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,17 +16,20 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
+mod credentials;
 mod growth;
+mod kept;
+mod peers;
 mod plot;
 mod rig;
 
 use std::fs;
 use std::process::{Command, ExitCode};
 
+use bench::scenario::ORIGIN;
 use serde::{Deserialize, Serialize};
-use testkit::handler::ORIGIN;
 
-use crate::rig::{Asked, Rig, hit};
+use crate::rig::{Asked, Case, Rig, hit};
 
 /// Where the counts are that the code had when somebody last looked.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json");
@@ -47,20 +52,22 @@ struct Counts {
 async fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let (valgrind, handler, option) = match arguments[..] {
-        [valgrind, handler] => (valgrind, handler, ""),
-        [valgrind, handler, option @ ("--write" | "--growth")] => (valgrind, handler, option),
-        _ => panic!("usage: instructions VALGRIND HANDLER [--write | --growth]"),
+    let [valgrind, handler, option @ ..] = arguments.as_slice() else {
+        panic!("usage: instructions VALGRIND HANDLER [--write | --growth PLOT | --peers BARE_WARP]");
     };
+    // For connections: a process below valgrind has the limit that it was started with.
+    rlimit::increase_nofile_limit(8192).unwrap();
     let rig = Rig::start(valgrind, handler).await;
     match option {
-        "--growth" => growth::measure(&rig).await,
-        "--write" => {
+        [] => return compare(&rig).await,
+        ["--growth", plot] => growth::measure(&rig, plot).await,
+        ["--peers", bare_warp] => peers::measure(&rig, bare_warp).await,
+        ["--write"] => {
             let counts = count(&rig).await;
             println!("{counts:?}");
             fs::write(RECORDED, serde_json::to_string_pretty(&counts).unwrap() + "\n").unwrap();
         }
-        _ => return compare(&rig).await,
+        _ => panic!("unknown: {option:?}"),
     }
     ExitCode::SUCCESS
 }
@@ -75,10 +82,11 @@ async fn count(rig: &Rig) -> Counts {
         status: 204,
         times,
     };
-    let few = rig.run("few", &[], &[hits(REQUESTS), preflights(REQUESTS)]).await;
-    let more_hits = rig.run("hit", &[], &[hits(2 * REQUESTS), preflights(REQUESTS)]).await;
+    let case = Case::with(Vec::new());
+    let few = rig.run("few", &case, &[hits(REQUESTS), preflights(REQUESTS)]).await;
+    let more_hits = rig.run("hit", &case, &[hits(2 * REQUESTS), preflights(REQUESTS)]).await;
     let more_preflights = rig
-        .run("preflight", &[], &[hits(REQUESTS), preflights(2 * REQUESTS)])
+        .run("preflight", &case, &[hits(REQUESTS), preflights(2 * REQUESTS)])
         .await;
     Counts {
         rust: rust(),

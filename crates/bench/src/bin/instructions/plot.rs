@@ -15,7 +15,7 @@ pub(crate) struct Panel {
     pub(crate) lines: Vec<Line>,
 }
 
-const COLOURS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
+const COLOURS: [&str; 5] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"];
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 70.0;
@@ -86,11 +86,11 @@ fn draw(panel: &Panel) -> String {
         let what = line.what.replace('`', "");
         writeln!(
             text,
-            "<text x=\"{legend}\" y=\"{}\" fill=\"{colour}\">{what}</text>",
+            "<text x=\"{legend}\" y=\"{}\" font-size=\"11\" fill=\"{colour}\">{what}</text>",
             BOTTOM + 38.0
         )
         .unwrap();
-        legend += 7.0 * what.len() as f64 + 16.0;
+        legend += 6.6 * what.len() as f64 + 10.0;
     }
     text
 }

@@ -6,7 +6,7 @@ end
 function done(summary, latency, _)
   local errors = summary.errors
   local broken = errors.connect + errors.read + errors.write + errors.timeout
-  local line = '{"requests":%d,"microseconds":%d,"refused":%d,"broken":%d,"p50":%d,"p99":%d}\n'
+  local line = '{"requests":%d,"microseconds":%d,"refused":%d,"broken":%d,"p50":%d,"p99":%d,"max":%d}\n'
   io.write(
     line:format(
       summary.requests,
@@ -14,7 +14,8 @@ function done(summary, latency, _)
       errors.status,
       broken,
       latency:percentile(50),
-      latency:percentile(99)
+      latency:percentile(99),
+      latency.max
     )
   )
 end

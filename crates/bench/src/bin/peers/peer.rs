@@ -1,6 +1,6 @@
 //! The peers: how each is started on the server's core, found ready, and stopped.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -10,16 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bench::nginx::{self, Work};
+use bench::process::which;
+use bench::scenario::{Answers, ORIGIN, Scenario};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use serde_json::json;
 use tempfile::TempDir;
 use testkit::Emulator;
 use testkit::client::{Answer, Request};
 use tokio::runtime::{Handle, Runtime};
-
-use crate::nginx;
-use crate::scenario::{Answers, ORIGIN, Scenario, to_json};
 
 /// The core that servers have to themselves.
 pub(crate) const SERVER_CORE: usize = 0;
@@ -28,60 +27,43 @@ pub(crate) const LOAD_CORE: usize = 1;
 /// Longest wait for a server to be ready, or to end.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Where a handler's log goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Log {
-    /// To a pipe that somebody reads, as under the Functions host.
-    Pipe,
-    /// To a file on disk.
-    File,
-    /// To the null device.
-    Null,
-}
-
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
-    Handler(Log),
+    /// Its log goes to a pipe that somebody reads, as under the Functions host.
+    Handler,
     BareWarp,
-    Nginx { access_log: bool },
+    Nginx(Work),
     Express,
 }
 
 impl Peer {
     /// All that are put under load.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Handler(Log::Pipe),
-        Self::Handler(Log::File),
-        Self::Handler(Log::Null),
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Handler,
         Self::BareWarp,
-        Self::Nginx { access_log: false },
-        Self::Nginx { access_log: true },
+        Self::Nginx(Work::Answers),
+        Self::Nginx(Work::IdAndLog),
         Self::Express,
     ];
 
-    /// Whether it stands for its kind; the others differ from one that does in where their log goes.
+    /// Whether it stands for its kind; nginx with more to do is compared by its hits alone.
     pub(crate) fn is_main(self) -> bool {
-        matches!(
-            self,
-            Self::Handler(Log::Pipe) | Self::BareWarp | Self::Nginx { access_log: false } | Self::Express
-        )
+        self != Self::Nginx(Work::IdAndLog)
     }
 
     /// Whether it reads its secret from the vault.
     pub(crate) fn reads_vault(self) -> bool {
-        matches!(self, Self::Handler(_) | Self::Express)
+        matches!(self, Self::Handler | Self::Express)
     }
 
     /// As reports name it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Handler(Log::Pipe) => "handler",
-            Self::Handler(Log::File) => "handler, log to a file",
-            Self::Handler(Log::Null) => "handler, log to /dev/null",
+            Self::Handler => "handler",
             Self::BareWarp => "bare warp",
-            Self::Nginx { access_log: false } => "nginx",
-            Self::Nginx { access_log: true } => "nginx, log to a file",
+            Self::Nginx(Work::Answers) => "nginx",
+            Self::Nginx(Work::IdAndLog) => "nginx, with an id and a log",
             Self::Express => "express",
         }
     }
@@ -93,7 +75,7 @@ pub(crate) struct Bench {
     pub(crate) folder: TempDir,
     /// The repository.
     pub(crate) root: PathBuf,
-    /// Where cargo put the handler and this program.
+    /// Where cargo put this program and those beside it.
     pub(crate) built: PathBuf,
     pub(crate) answers: Option<Answers>,
     /// What the emulator and the clients run on.
@@ -101,8 +83,9 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
+    /// What scripts/package built.
     pub(crate) fn handler(&self) -> PathBuf {
-        self.built.join("handler")
+        self.root.join("dist/handler")
     }
 
     pub(crate) fn bare_warp(&self) -> PathBuf {
@@ -113,35 +96,46 @@ impl Bench {
         self.root.join("crates/bench/express")
     }
 
-    /// The file that a peer with a log file writes.
+    /// The file that a peer writes its log to.
     pub(crate) fn log_file(&self, peer: Peer) -> Option<PathBuf> {
-        match peer {
-            Peer::Handler(Log::File) => Some(self.folder.path().join("handler.log")),
-            Peer::Nginx { access_log: true } => Some(self.folder.path().join("access.log")),
-            _ => None,
-        }
+        (peer == Peer::Nginx(Work::IdAndLog)).then(|| self.folder.path().join(nginx::ACCESS_LOG))
     }
 
     /// Starts a peer on the server's core. A handler fetches its secret at the start if `prefetch` says so.
     pub(crate) fn start(&self, peer: Peer, prefetch: bool) -> Server {
         let port = free_port();
-        let mut command = match peer {
-            Peer::Handler(_) => self.handler_command(port, prefetch),
+        let command = match peer {
+            Peer::Handler => self.handler_command(port, &["maps-key".to_owned()], prefetch),
             Peer::BareWarp => self.bare_warp_command(port),
-            Peer::Nginx { access_log } => self.nginx_command(port, access_log),
+            Peer::Nginx(work) => {
+                let answers = self.answers.as_ref().unwrap();
+                self.nginx_command(port, &nginx::answering(self.folder.path(), port, answers, work))
+            }
             Peer::Express => self.express_command(port),
         };
+        self.serve(command, port, SERVER_CORE)
+    }
+
+    /// Starts a handler that fetches these secrets at its start.
+    pub(crate) fn start_prefetching(&self, names: &[String]) -> Server {
+        let port = free_port();
+        self.serve(self.handler_command(port, names, true), port, SERVER_CORE)
+    }
+
+    /// Starts an nginx that forwards to a server, on the load generator's core.
+    pub(crate) fn start_forwarder(&self, upstream: &Server) -> Server {
+        let port = free_port();
+        let config = nginx::forwarding(self.folder.path(), port, upstream.port);
+        self.serve(self.nginx_command(port, &config), port, LOAD_CORE)
+    }
+
+    fn serve(&self, mut command: Command, port: u16, core: usize) -> Server {
         command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
-        if peer == Peer::Handler(Log::Pipe) {
-            command.stdout(Stdio::piped());
-        } else if let (Peer::Handler(Log::File), Some(path)) = (peer, self.log_file(peer)) {
-            command.stdout(append(path));
-        }
-        let (mut child, started) = spawn_on_server_core(command);
-        let log = child.stdout.take().map(drain).unwrap_or_default();
+        let (mut child, started) = spawn_on(core, command);
+        let log = drain(child.stdout.take().unwrap());
         Server {
             child,
             port,
@@ -151,15 +145,31 @@ impl Bench {
         }
     }
 
+    /// A process of the SDK alone, from before it is created until it has ended, which must be with this secret.
+    pub(crate) fn read_with_sdk(&self, value: &str) -> (Instant, Instant) {
+        let mut command = Command::new(self.built.join("plain_sdk"));
+        command
+            .env_clear()
+            .envs(self.emulator.environment())
+            .arg("maps-key")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let (child, started) = spawn_on(SERVER_CORE, command);
+        let output = child.wait_with_output().unwrap();
+        let ended = Instant::now();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), value, "the SDK alone");
+        (started, ended)
+    }
+
     /// As the Functions host starts it, with every setting that is no measurement's subject at its default.
-    fn handler_command(&self, port: u16, prefetch: bool) -> Command {
+    fn handler_command(&self, port: u16, names: &[String], prefetch: bool) -> Command {
         let mut command = Command::new(self.handler());
         command
             .env_clear()
             .envs(self.emulator.environment())
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
             .env("FUNCTIONS_APP_ROOT_PATH", &self.root)
-            .env("ALLOWED_SECRETS", "maps-key")
+            .env("ALLOWED_SECRETS", names.join(","))
             .env("ALLOWED_ORIGINS", ORIGIN)
             // Longer than the run, so that no refresh falls into a measurement.
             .env("CACHE_TTL_SECONDS", "86400")
@@ -168,25 +178,18 @@ impl Bench {
     }
 
     fn bare_warp_command(&self, port: u16) -> Command {
-        let answers = self.answers.as_ref().unwrap();
-        let text = json!({
-            "hit": to_json(&answers.hit),
-            "preflight": to_json(&answers.preflight),
-            "refused": to_json(&answers.refused),
-        });
         let file = self.folder.path().join("answers.json");
-        fs::write(&file, text.to_string()).unwrap();
+        self.answers.as_ref().unwrap().write(&file);
         let mut command = Command::new(self.bare_warp());
         command.env_clear().args([port.to_string().as_str(), ORIGIN]).arg(file);
         command
     }
 
-    fn nginx_command(&self, port: u16, access_log: bool) -> Command {
+    fn nginx_command(&self, port: u16, config: &str) -> Command {
         let folder = self.folder.path();
-        let config = nginx::config(folder, port, self.answers.as_ref().unwrap(), access_log);
         let file = folder.join(format!("nginx-{port}.conf"));
         fs::write(&file, config).unwrap();
-        let mut command = Command::new(nginx());
+        let mut command = Command::new(which("nginx"));
         command
             .arg("-e")
             .arg("stderr")
@@ -202,7 +205,7 @@ impl Bench {
             "SSL_CERT_FILE" => ("NODE_EXTRA_CA_CERTS", value),
             _ => (name, value),
         });
-        let mut command = Command::new(node());
+        let mut command = Command::new(which("node"));
         command
             .current_dir(self.express())
             .arg("server.mjs")
@@ -213,26 +216,6 @@ impl Bench {
             .env("PORT", port.to_string());
         command
     }
-}
-
-/// Debian keeps nginx where only root looks for programs.
-pub(crate) fn nginx() -> PathBuf {
-    which("nginx").unwrap_or_else(|| PathBuf::from("/usr/sbin/nginx"))
-}
-
-pub(crate) fn node() -> PathBuf {
-    which("node").unwrap()
-}
-
-fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
-}
-
-fn append(path: PathBuf) -> File {
-    OpenOptions::new().create(true).append(true).open(path).unwrap()
 }
 
 fn free_port() -> u16 {
@@ -248,9 +231,9 @@ pub(crate) fn pin(core: usize) {
 }
 
 /// A child inherits the cores of the thread that starts it. Going through `taskset` would count its start too.
-fn spawn_on_server_core(mut command: Command) -> (Child, Instant) {
+fn spawn_on(core: usize, mut command: Command) -> (Child, Instant) {
     let spawn = move || {
-        pin(SERVER_CORE);
+        pin(core);
         let started = Instant::now();
         (command.spawn().unwrap(), started)
     };

@@ -2,26 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use bench::scenario::{PATH, Scenario};
 use testkit::client::Answer;
 use testkit::{Counters, Fault, Target, Times, raw};
 
-use crate::peer::{Bench, Log, Peer, Server};
-use crate::scenario::{PATH, Scenario};
+use crate::peer::{Bench, Peer, Server};
 
-/// How much later than it could the emulated vault answers, as does the identity endpoint.
-pub(crate) const VAULT_LATENCY: Duration = Duration::from_millis(20);
+/// How much later than it could the emulated vault answers, with its challenge too, as does the identity endpoint.
+pub(crate) const LATENCY: Duration = Duration::from_millis(50);
 /// The same while callers gather: none may come after the secret did.
 const GATHERING_LATENCY: Duration = Duration::from_millis(500);
-
-/// A start without a secret in memory, and the first request for one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FirstSecret {
-    pub(crate) elapsed: Duration,
-    /// How much of it the emulator slept.
-    pub(crate) slept: Duration,
-    /// Requests to the vault and to the identity endpoint.
-    pub(crate) trips: u64,
-}
 
 /// The first request for a secret that was fetched before.
 #[derive(Clone, Copy, Debug)]
@@ -37,27 +27,10 @@ pub(crate) fn first_answer(bench: &Bench, peer: Peer) -> Duration {
     server.started.elapsed()
 }
 
-/// Start to the first secret, fetched because it is asked for.
-pub(crate) fn first_secret(bench: &Bench, peer: Peer) -> FirstSecret {
-    let delayed = Delayed::by(bench, VAULT_LATENCY);
-    let mut server = bench.start(peer, false);
-    server.become_ready();
-    ask(&server);
-    let elapsed = server.started.elapsed();
-    let counters = bench.emulator.counters();
-    drop(delayed);
-    FirstSecret {
-        elapsed,
-        // The emulator delays authorised reads and tokens; a challenge it answers at once.
-        slept: VAULT_LATENCY * u32::try_from(counters.gets + counters.tokens).unwrap(),
-        trips: trips(counters),
-    }
-}
-
 /// The first request for a secret that the handler fetched at its start.
 pub(crate) fn prefetched(bench: &Bench) -> Prefetched {
-    let delayed = Delayed::by(bench, VAULT_LATENCY);
-    let mut server = bench.start(Peer::Handler(Log::Pipe), true);
+    let delayed = Delayed::by(bench, LATENCY);
+    let mut server = bench.start(Peer::Handler, true);
     server.become_ready();
     server.become_prefetched();
     bench.emulator.reset_counters();
@@ -90,7 +63,7 @@ pub(crate) fn reads_for_cold_callers(bench: &Bench, peer: Peer, callers: usize) 
     bench.emulator.counters().gets
 }
 
-fn ask(server: &Server) {
+pub(crate) fn ask(server: &Server) {
     check(&server.ask(Scenario::Hit));
 }
 
@@ -117,11 +90,11 @@ fn trips(counters: Counters) -> u64 {
 }
 
 /// The emulator with a latency and fresh counters, until this is dropped.
-struct Delayed<'a>(&'a Bench);
+pub(crate) struct Delayed<'a>(&'a Bench);
 
 impl<'a> Delayed<'a> {
-    fn by(bench: &'a Bench, latency: Duration) -> Self {
-        for target in [Target::Vault, Target::Token] {
+    pub(crate) fn by(bench: &'a Bench, latency: Duration) -> Self {
+        for target in [Target::Vault, Target::Challenge, Target::Token] {
             bench.emulator.script(target, Fault::Latency(latency), Times::Always);
         }
         bench.emulator.reset_counters();

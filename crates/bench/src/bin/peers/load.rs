@@ -5,17 +5,17 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use bench::process;
+use bench::scenario::{PATH, Scenario};
+use serde::Deserialize;
 
-use crate::peer::{Bench, Log, Peer, Server};
-use crate::process;
-use crate::scenario::{PATH, Scenario};
+use crate::peer::{Bench, Peer, Server};
 
 /// Connections that wrk keeps busy: enough to saturate one core, and fewer than a host opens.
 pub(crate) const CONNECTIONS: u32 = 64;
 /// Seconds before the first round, unmeasured: node compiles what is hot.
 const WARM_UP_SECONDS: u64 = 2;
-/// A line of any log has more bytes than this.
+/// A line of any log, in nginx's own format or the handler's, has more bytes than this.
 const LINE: u64 = 80;
 
 /// What one run of wrk measured.
@@ -52,52 +52,47 @@ impl Running {
         let pid = self.server.pid();
         let logged = self.logged(bench);
         let (started, cpu) = (Instant::now(), process::cpu_seconds(pid));
-        let report = wrk(self.server.port, scenario, seconds);
+        let seen = wrk(self.server.port, scenario, CONNECTIONS, seconds);
         let elapsed = started.elapsed().as_secs_f64();
         let cpu = process::cpu_seconds(pid) - cpu;
-
-        let number = |name: &str| report[name].as_u64().unwrap();
-        let requests = number("requests");
-        let who = format!("{}, {}", self.peer.name(), scenario.name());
-        let refused = if scenario == Scenario::Refused { requests } else { 0 };
-        assert_eq!(number("refused"), refused, "{who}: answers with 4xx or 5xx");
-        assert_eq!(number("broken"), 0, "{who}: connections that broke or timed out");
-        assert_ne!(requests, 0, "{who}: answers");
-        self.requests += requests;
-        if let Some(before) = logged {
-            self.check_log(bench, before + LINE * requests);
+        seen.check(&format!("{}, {}", self.peer.name(), scenario.name()), scenario);
+        self.requests += seen.requests;
+        // Refusals above 100 a second are counted in the handler's log, and have no line each.
+        if let Some(before) = logged.filter(|_| scenario != Scenario::Refused) {
+            self.check_log(bench, before + LINE * seen.requests);
         }
         Load {
-            requests_per_second: float(requests) / (float(number("microseconds")) / 1e6),
-            p50_ms: float(number("p50")) / 1000.0,
-            p99_ms: float(number("p99")) / 1000.0,
+            requests_per_second: seen.requests_per_second(),
+            p50_ms: milliseconds(seen.p50),
+            p99_ms: milliseconds(seen.p99),
             busy: cpu / elapsed,
-            cost_us: cpu * 1e6 / float(requests),
+            cost_us: cpu * 1e6 / float(seen.requests),
         }
     }
 
     /// Bytes logged so far, where that can be seen.
     fn logged(&self, bench: &Bench) -> Option<u64> {
-        match (self.peer, bench.log_file(self.peer)) {
-            (Peer::Handler(Log::Pipe), _) => Some(self.server.logged()),
-            (_, Some(file)) => Some(process::size_on_disk(&file)),
-            _ => None,
+        match bench.log_file(self.peer) {
+            Some(file) => Some(process::size_on_disk(&file)),
+            None => (self.peer == Peer::Handler).then(|| self.server.logged()),
         }
     }
 
     /// A peer said to log that does not would be compared unfairly.
     fn check_log(&self, bench: &Bench, least: u64) {
+        let logged = || self.logged(bench).unwrap_or(least);
         let asked = Instant::now();
-        while self.logged(bench).is_some_and(|bytes| bytes < least) {
+        while logged() < least {
             assert!(
                 asked.elapsed() < Duration::from_secs(30),
-                "{}: its log",
-                self.peer.name()
+                "{}: {} bytes in its log, and not {least}",
+                self.peer.name(),
+                logged()
             );
             thread::sleep(Duration::from_millis(1));
         }
         if let Some(file) = bench.log_file(self.peer) {
-            // The disk need not hold millions of lines; both append, so both go on at the new end.
+            // The disk need not hold millions of lines; nginx appends, so it goes on at the new end.
             File::options().write(true).open(file).unwrap().set_len(0).unwrap();
         }
     }
@@ -109,7 +104,7 @@ pub(crate) fn interleave(bench: &Bench, running: &mut [Running], rounds: usize, 
     let mut lanes = Vec::new();
     for scenario in Scenario::ALL {
         let peers = running.iter().map(|running| running.peer);
-        // Where the log goes is compared once.
+        // More work beside the answer is compared once.
         let peers = peers.filter(|&peer| scenario == Scenario::Hit || peer.is_main());
         lanes.extend(peers.map(|peer| Lane {
             peer,
@@ -143,13 +138,49 @@ pub(crate) fn interleave(bench: &Bench, running: &mut [Running], rounds: usize, 
     lanes
 }
 
-fn wrk(port: u16, scenario: Scenario, seconds: u64) -> Value {
+/// What wrk says of a run; times in microseconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) requests: u64,
+    microseconds: u64,
+    /// Answers with 4xx or 5xx.
+    refused: u64,
+    /// Connections that broke or timed out.
+    broken: u64,
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) max: u64,
+}
+
+impl Seen {
+    /// Every answer was what the scenario is about.
+    pub(crate) fn check(&self, who: &str, scenario: Scenario) {
+        let refused = if scenario == Scenario::Refused {
+            self.requests
+        } else {
+            0
+        };
+        assert_eq!(self.refused, refused, "{who}: answers with 4xx or 5xx");
+        assert_eq!(self.broken, 0, "{who}: connections that broke or timed out");
+        assert_ne!(self.requests, 0, "{who}: answers");
+    }
+
+    pub(crate) fn requests_per_second(&self) -> f64 {
+        float(self.requests) / (float(self.microseconds) / 1e6)
+    }
+}
+
+/// Asks a server as `scenario` does, as fast as its answers come.
+pub(crate) fn wrk(port: u16, scenario: Scenario, connections: u32, seconds: u64) -> Seen {
     let mut command = Command::new("wrk");
     command
         .args(["--threads", "1", "--timeout", "10s"])
-        .args(["--connections", &CONNECTIONS.to_string()])
+        .args(["--connections", &connections.to_string()])
         .args(["--duration", &format!("{seconds}s")])
-        .args(["--script", concat!(env!("CARGO_MANIFEST_DIR"), "/src/load.lua")]);
+        .args([
+            "--script",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/peers/load.lua"),
+        ]);
     for (name, value) in scenario.headers() {
         command.arg("--header").arg(format!("{name}: {value}"));
     }
@@ -167,6 +198,11 @@ fn wrk(port: u16, scenario: Scenario, seconds: u64) -> Value {
         );
     };
     serde_json::from_str(line).unwrap()
+}
+
+/// From microseconds.
+pub(crate) fn milliseconds(microseconds: u64) -> f64 {
+    float(microseconds) / 1000.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one run")]

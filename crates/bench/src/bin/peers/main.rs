@@ -1,8 +1,8 @@
 //! The handler side by side with what users would pick instead. `scripts/bench` builds and runs it.
 //!
-//! In reading order: `scenario`, what is asked, and `sizes`, how much; `peer` and `nginx`, how each server is started; `process`, what the system
-//! says about it; `startup` and `load`, the measurements; `results`, what was found; `goals`, `micro`, `machine` and
-//! `report`, the document that comes of it.
+//! In reading order: `sizes`, how much is measured; `peer`, how each server is started; `startup`, `cold`, `load` and
+//! `proxied`, the measurements; `results`, what was found; `goals`, `micro`, `machine`, `tables` and `report`, the
+//! document that comes of it.
 //!
 //! It panics when something could not be measured, and ends well when a goal is missed.
 #![expect(
@@ -15,50 +15,68 @@
     reason = "a benchmark prints, measures real time, and stops at the first surprise"
 )]
 
+mod cold;
 mod goals;
 mod load;
 mod machine;
 mod micro;
-mod nginx;
 mod peer;
-mod process;
+mod proxied;
 mod report;
 mod results;
-mod scenario;
 mod sizes;
 mod startup;
+mod tables;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use bench::process;
+use bench::scenario::{Answers, ORIGIN, Scenario, VALUE};
 use testkit::client::Answer;
 use testkit::{Emulator, Secret};
 
+use crate::cold::{Offer, Reader};
 use crate::load::Running;
-use crate::peer::{Bench, LOAD_CORE, Log, Peer, Server};
+use crate::peer::{Bench, LOAD_CORE, Peer, Server};
 use crate::results::{Memory, Results};
-use crate::scenario::{Answers, ORIGIN, Scenario};
 use crate::sizes::{COLD_CALLERS, FULL, QUICK, Sizes};
 
-/// What has to be in memory, and nowhere in a log.
-const VALUE: &str = "benchmark-maps-key-5f1d3c";
-
-/// What the document has from here on is `scripts/instructions`' and stays.
-const COUNTED: &str = "\n# Counted\n";
+/// What the document has from here on is written by hand and stays.
+const BY_HAND: &str = "\n# Explained\n";
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let (sizes, document) = match arguments.as_slice() {
-        ["--quick"] => (QUICK, None),
-        ["--write", document] => (FULL, Some(PathBuf::from(document))),
-        _ => panic!("usage: peers --quick | --write DOCUMENT"),
+    let (sizes, document, counted) = match arguments.as_slice() {
+        ["--quick", counted] => (QUICK, None, counted),
+        ["--write", document, counted] => (FULL, Some(PathBuf::from(document)), counted),
+        _ => panic!("usage: peers --quick COUNTED | --write DOCUMENT COUNTED"),
     };
+    // What would be missing at the end is missed now.
+    let counted = fs::read_to_string(counted).unwrap_or_else(|error| panic!("{counted}: {error}"));
+    for part in ["## Instructions of a cached hit\n", "## Growth\n"] {
+        assert!(
+            document.is_none() || counted.contains(part),
+            "nothing was counted for {part}"
+        );
+    }
+    let by_hand = document.as_ref().map(|document| {
+        let old = fs::read_to_string(document).unwrap();
+        let (_, by_hand) = old
+            .split_once(BY_HAND)
+            .unwrap_or_else(|| panic!("{}: no {BY_HAND:?}, behind which is what stays", document.display()));
+        by_hand.to_owned()
+    });
     // Before any thread is there: they and wrk inherit it.
     peer::pin(LOAD_CORE);
-    rlimit::increase_nofile_limit(4096).unwrap();
+    let files = rlimit::increase_nofile_limit(8192).unwrap();
+    assert!(
+        files >= 8192,
+        "8192 open files are needed, and {files} allowed: ulimit -n"
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -75,24 +93,28 @@ fn main() {
         answers: None,
         runtime,
     };
-    bench
-        .emulator
-        .put("maps-key", Secret::new(VALUE).content_type("text/plain"));
+    // As Key Vault does.
+    bench.emulator.offer_http2(true);
+    let most = cold::NAMES.into_iter().max().unwrap();
+    for name in cold::names_of(most).into_iter().chain(["maps-key".to_owned()]) {
+        bench.emulator.put(&name, Secret::new(VALUE).content_type("text/plain"));
+    }
     bench.answers = Some(learn(&bench));
 
     let results = measure(&bench, sizes);
-    let text = report::document(&bench, sizes, &results);
+    let text = report::document(&bench, sizes, &results, &counted);
     println!("{text}");
-    if let Some(document) = document {
-        let old = fs::read_to_string(&document).unwrap();
-        let (_, counted) = old.split_once(COUNTED).unwrap();
-        fs::write(document, text + COUNTED + counted).unwrap();
+    if let (Some(document), Some(by_hand)) = (document, by_hand) {
+        // Whole or not at all.
+        let new = document.with_extension("md.new");
+        fs::write(&new, text + BY_HAND + &by_hand).unwrap();
+        fs::rename(new, document).unwrap();
     }
 }
 
 /// What the handler answers, so that peers without code of their own can answer the same.
 fn learn(bench: &Bench) -> Answers {
-    let peer = Peer::Handler(Log::Pipe);
+    let peer = Peer::Handler;
     let mut server = bench.start(peer, true);
     server.become_ready();
     server.become_prefetched();
@@ -125,11 +147,18 @@ fn measure(bench: &Bench, sizes: Sizes) -> Results {
         eprintln!("start {round} of {}", sizes.starts);
         for peer in main_peers() {
             results.first_answer.push((peer, startup::first_answer(bench, peer)));
-            if peer.reads_vault() {
-                results.first_secret.push((peer, startup::first_secret(bench, peer)));
-            }
+        }
+        for reader in Reader::ALL {
+            results.first_secret.push((reader, cold::first_secret(bench, reader)));
         }
         results.prefetched.push(startup::prefetched(bench));
+    }
+    for round in 1..=sizes.prefetches {
+        eprintln!("prefetch {round} of {}", sizes.prefetches);
+        for names in cold::NAMES {
+            let prefetches = Offer::ALL.map(|offer| cold::prefetch(bench, names, offer));
+            results.prefetches.extend(prefetches);
+        }
     }
     for peer in main_peers().filter(|peer| peer.reads_vault()) {
         let reads = startup::reads_for_cold_callers(bench, peer, COLD_CALLERS);
@@ -149,7 +178,7 @@ fn measure(bench: &Bench, sizes: Sizes) -> Results {
         .filter(|(running, _)| running.peer.is_main())
     {
         eprintln!("memory: {}", running.peer.name());
-        while running.requests < sizes.requests {
+        while running.peer == Peer::Handler && running.requests < sizes.requests {
             running.load(bench, Scenario::Hit, sizes.seconds);
         }
         let pid = running.server.pid();
@@ -157,10 +186,13 @@ fn measure(bench: &Bench, sizes: Sizes) -> Results {
             idle,
             peak: process::memory(pid, "VmHWM:"),
             after: process::memory(pid, "VmRSS:"),
+            requests: running.requests,
         };
         results.memory.push((running.peer, memory));
     }
     assert_eq!(bench.emulator.counters().gets, 0, "a cached hit read the vault");
+    drop(running);
+    results.proxied = proxied::measure(bench, sizes.forwarded_rounds, sizes.seconds);
     results
 }
 
@@ -168,7 +200,7 @@ fn measure(bench: &Bench, sizes: Sizes) -> Results {
 fn begin(bench: &Bench, peer: Peer) -> Running {
     let mut server = bench.start(peer, true);
     server.become_ready();
-    if peer == Peer::Handler(Log::Pipe) {
+    if peer == Peer::Handler {
         server.become_prefetched();
     }
     for scenario in Scenario::ALL {

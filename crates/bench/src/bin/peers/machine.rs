@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use bench::process::which;
 use serde_json::Value;
-
-use crate::peer;
 
 /// Rows of a table: what, and which.
 pub(crate) fn describe(express: &Path) -> Vec<(&'static str, String)> {
@@ -16,8 +15,8 @@ pub(crate) fn describe(express: &Path) -> Vec<(&'static str, String)> {
         ("system", system()),
         ("Rust", said(Command::new("rustc").arg("--version"), "rustc ")),
         ("wrk", said(Command::new("wrk").arg("--version"), "wrk ")),
-        ("nginx", said(Command::new(peer::nginx()).arg("-v"), "nginx/")),
-        ("Node.js", said(Command::new(peer::node()).arg("--version"), "v")),
+        ("nginx", said(Command::new(which("nginx")).arg("-v"), "nginx/")),
+        ("Node.js", said(Command::new(which("node")).arg("--version"), "v")),
         ("express peer", packages(express)),
     ]
 }

@@ -2,22 +2,29 @@
 
 use std::time::Duration;
 
+use bench::nginx::Work;
+use bench::scenario::Scenario;
+
+use crate::cold::{FirstSecret, Offer, Prefetch, Reader};
 use crate::load::{Lane, Load};
-use crate::peer::{Log, Peer};
-use crate::scenario::Scenario;
-use crate::startup::{FirstSecret, Prefetched};
+use crate::peer::Peer;
+use crate::proxied;
+use crate::startup::Prefetched;
 
 /// The peers that others are compared with.
-pub(crate) const HANDLER: Peer = Peer::Handler(Log::Pipe);
-pub(crate) const NGINX: Peer = Peer::Nginx { access_log: false };
+pub(crate) const HANDLER: Peer = Peer::Handler;
+pub(crate) const NGINX: Peer = Peer::Nginx(Work::Answers);
+pub(crate) const BUSY_NGINX: Peer = Peer::Nginx(Work::IdAndLog);
 
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     pub(crate) first_answer: Vec<(Peer, Duration)>,
-    pub(crate) first_secret: Vec<(Peer, FirstSecret)>,
+    pub(crate) first_secret: Vec<(Reader, FirstSecret)>,
+    pub(crate) prefetches: Vec<Prefetch>,
     pub(crate) prefetched: Vec<Prefetched>,
     pub(crate) cold_reads: Vec<(Peer, u64)>,
     pub(crate) lanes: Vec<Lane>,
+    pub(crate) proxied: Vec<proxied::Lane>,
     pub(crate) memory: Vec<(Peer, Memory)>,
 }
 
@@ -27,6 +34,8 @@ pub(crate) struct Memory {
     pub(crate) idle: u64,
     pub(crate) peak: u64,
     pub(crate) after: u64,
+    /// Requests that it had answered by then.
+    pub(crate) requests: u64,
 }
 
 impl Results {
@@ -68,10 +77,29 @@ impl Results {
         median(of(peer, &self.first_answer).map(|elapsed| milliseconds(*elapsed)))
     }
 
-    /// Median of one figure of the starts to the first secret; none for a peer that has no vault.
-    pub(crate) fn first_secret(&self, peer: Peer, figure: impl Fn(&FirstSecret) -> f64) -> Option<f64> {
-        peer.reads_vault()
-            .then(|| median(of(peer, &self.first_secret).map(figure)))
+    /// Median of one figure of the starts to the first secret, in milliseconds.
+    pub(crate) fn first_secret(&self, reader: Reader, figure: impl Fn(&FirstSecret) -> Duration) -> f64 {
+        median(of(reader, &self.first_secret).map(|first| milliseconds(figure(first))))
+    }
+
+    /// Most requests to the vault and the identity endpoint for a first secret.
+    pub(crate) fn trips(&self, reader: Reader) -> usize {
+        of(reader, &self.first_secret).map(|first| first.trips).max().unwrap()
+    }
+
+    /// Median of one figure of the starts that fetch so many names from a vault that offers this.
+    pub(crate) fn prefetch(&self, names: usize, offer: Offer, figure: impl Fn(&Prefetch) -> f64) -> f64 {
+        let all = self.prefetches.iter();
+        let same = all.filter(|prefetch| prefetch.names == names && prefetch.offer == offer);
+        median(same.map(figure))
+    }
+
+    /// What was measured behind a forwarder.
+    pub(crate) fn proxied(&self, upstream: Peer, connections: u32) -> &proxied::Lane {
+        let mut lanes = self.proxied.iter();
+        lanes
+            .find(|lane| lane.upstream == upstream && lane.connections == connections)
+            .unwrap()
     }
 
     pub(crate) fn memory(&self, peer: Peer) -> Memory {
@@ -83,10 +111,10 @@ impl Results {
     }
 }
 
-fn of<T>(peer: Peer, pairs: &[(Peer, T)]) -> impl Iterator<Item = &T> {
+fn of<K: Copy + PartialEq, T>(key: K, pairs: &[(K, T)]) -> impl Iterator<Item = &T> {
     pairs
         .iter()
-        .filter(move |(other, _)| *other == peer)
+        .filter(move |(other, _)| *other == key)
         .map(|(_, value)| value)
 }
 
