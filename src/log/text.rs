@@ -144,7 +144,7 @@ impl Visit for Fields<'_> {
     /// Text is quoted, and escaped if it has to be: a line stays one line.
     fn record_str(&mut self, field: &Field, value: &str) {
         self.name(field);
-        if are_all(value, |byte| is_printed(byte) & (byte != b'"') & (byte != b'\\')) {
+        if are_all(value, |byte| is_printed(byte) && byte != b'"' && byte != b'\\') {
             self.line.push(b'"');
             self.line.extend_from_slice(value.as_bytes());
             self.line.push(b'"');
