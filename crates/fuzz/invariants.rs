@@ -2,7 +2,7 @@
 //! targets and the property tests.
 
 use super::cors::{Actual, AllowedOrigins, Decision, Options, Origin, Pattern, Policy, Unmet};
-use http::header::ORIGIN;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
@@ -68,7 +68,12 @@ pub(crate) fn decide(method: &Method, headers: &HeaderMap) {
     });
     let decision = policy.decide(method, headers);
     let mut answer = HeaderMap::new();
-    policy.apply(&decision, &mut answer);
+    policy.apply(decision.earned(), &mut answer);
+    answer.extend(
+        policy
+            .allow_origin(&decision)
+            .map(|origin| (ACCESS_CONTROL_ALLOW_ORIGIN, origin)),
+    );
 
     let mut lines = headers.get_all(ORIGIN).iter();
     let only = lines.next().filter(|_| lines.next().is_none());

@@ -1,13 +1,14 @@
 //! The secrets that may be served, whoever asks.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::secret::SecretName;
 
 /// The secrets that may be served: exact names, prefixes, or all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList {
-    names: HashSet<SecretName>,
+    /// Sorted: comparing with a few names costs less than hashing the one that is asked for.
+    names: BTreeSet<SecretName>,
     prefixes: Vec<Box<str>>,
 }
 
@@ -26,7 +27,12 @@ impl AllowList {
 
     /// Whether `name` may be served.
     pub fn allows(&self, name: &SecretName) -> bool {
-        self.names.contains(name) || self.prefixes.iter().any(|prefix| name.as_str().starts_with(&**prefix))
+        self.has_exactly(name) || self.has_prefix_of(name)
+    }
+
+    /// Whether a prefix allows `name`.
+    pub(super) fn has_prefix_of(&self, name: &SecretName) -> bool {
+        self.prefixes.iter().any(|prefix| name.as_str().starts_with(&**prefix))
     }
 
     /// Whether `name` is listed itself, not only by a prefix.
@@ -44,7 +50,7 @@ impl AllowList {
         self.prefixes.iter().map(|prefix| &**prefix)
     }
 
-    /// The exact names, in no order.
+    /// The exact names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &SecretName> {
         self.names.iter()
     }

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 pub use self::allow_list::AllowList;
-use self::rules::RuleSet;
+use self::rules::{Compiled, RuleSet};
 pub use self::rules::{Rule, RuleFault, faults};
 use crate::cors::Origin;
 use crate::secret::{SecretKey, SecretName};
@@ -119,7 +119,8 @@ impl Access {
         origin: Option<&Origin<'_>>,
         caller: Option<&Caller>,
     ) -> Result<Grant<'_>, Denial<'_>> {
-        if !self.secrets.allows(&key.name) {
+        let exact = self.secrets.has_exactly(&key.name);
+        if !exact && !self.secrets.has_prefix_of(&key.name) {
             return Err(Denial::NotListed);
         }
         let rule = self.rules.rule_for(&key.name);
@@ -135,15 +136,19 @@ impl Access {
             }
         }
         Ok(Grant {
-            ttl: self.ttl_of(&key.name),
-            exact: self.secrets.has_exactly(&key.name),
+            ttl: self.ttl_under(rule),
+            exact,
             rule: rule.map(|rule| &*rule.name),
         })
     }
 
     /// How long a cached secret of this name is fresh.
     pub fn ttl_of(&self, name: &SecretName) -> Duration {
-        self.rules.rule_for(name).and_then(|rule| rule.ttl).unwrap_or(self.ttl)
+        self.ttl_under(self.rules.rule_for(name))
+    }
+
+    fn ttl_under(&self, rule: Option<&Compiled>) -> Duration {
+        rule.and_then(|rule| rule.ttl).unwrap_or(self.ttl)
     }
 
     /// The exact names that may be served, with the time that each is fresh: what can be fetched before anybody asks.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, Method};
 use url::Host;
 
 use super::problem::{NotFound, Problem};
@@ -17,9 +17,6 @@ use crate::deliver::{Delivery, Recipient};
 use crate::host;
 use crate::secret::SecretKey;
 use crate::token::{Caller, TokenError};
-
-const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// What Static Web Apps adds to a request when it replaces the page's `Authorization` with a token of its own.
 const CLIENT_PRINCIPAL: HeaderName = HeaderName::from_static("x-ms-client-principal");
@@ -50,7 +47,7 @@ impl Api {
             Method::OPTIONS => return Outcome::of(Answer::Options),
             _ => return Problem::SecretMethodNotAllowed.into(),
         }
-        if let Err(problem) = self.admit_page(origin, request.headers) {
+        if let Err(problem) = self.admit_page(origin, request) {
             return problem.into();
         }
         let caller = match self.caller(request.headers).await {
@@ -62,14 +59,21 @@ impl Api {
                 };
             }
         };
-        if !self.access.admits(caller.as_ref()) {
+        if !self.access.admits(caller.as_deref()) {
             return Outcome {
                 caller,
                 ..Problem::CallerNotAllowed.into()
             };
         }
         match SecretKey::parse(name, version) {
-            Ok(key) => self.read(key, origin, caller).await,
+            Ok(key) => {
+                let read = self.read(&key, origin, caller.as_deref()).await;
+                Outcome {
+                    key: Some(key),
+                    caller,
+                    ..read
+                }
+            }
             Err(malformed) => Outcome {
                 caller,
                 ..Problem::BadParameter(malformed).into()
@@ -78,25 +82,26 @@ impl Api {
     }
 
     /// The gates that look at the page alone: host, origin, fetch metadata.
-    fn admit_page(&self, origin: &Actual<'_>, headers: &HeaderMap) -> Result<(), Problem> {
+    fn admit_page(&self, origin: &Actual<'_>, request: &Request<'_>) -> Result<(), Problem> {
         if self.options.require_loopback_host {
-            loopback_host(headers)?;
+            loopback_host(request.headers)?;
         }
         match origin {
             Actual::Allowed(_) => {}
             Actual::NoOrigin if !self.options.require_origin => {}
             Actual::NoOrigin | Actual::Refused(_) => return Err(Problem::OriginNotAllowed),
         }
-        fetch_metadata(headers)
+        request.fields.fetch_metadata()
     }
 
     /// The verified caller, `None` where no token is required; or the problem, with its reason for the log.
-    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, (Problem, Option<&'static str>)> {
+    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Box<Caller>>, (Problem, Option<&'static str>)> {
         let Some(authenticator) = &self.authenticator else {
             return Ok(None);
         };
-        match authenticator.authenticate(headers).await {
-            Ok(caller) => Ok(Some(caller)),
+        // Boxed, so that a request without a caller does not have room for one's verification.
+        match Box::pin(authenticator.authenticate(headers)).await {
+            Ok(caller) => Ok(Some(Box::new(caller))),
             Err(TokenError::Unauthorized(_)) if headers.contains_key(CLIENT_PRINCIPAL) => {
                 Err((Problem::Unauthorized, Some(REPLACED_BY_STATIC_WEB_APPS)))
             }
@@ -106,20 +111,20 @@ impl Api {
     }
 
     /// The allow-list and the rules, then the cache and the vault behind it, then the attributes of what they have.
-    async fn read(&self, key: SecretKey, origin: &Actual<'_>, caller: Option<Caller>) -> Outcome<'_> {
+    async fn read<'a>(&'a self, key: &SecretKey, origin: &Actual<'_>, caller: Option<&Caller>) -> Outcome<'a> {
         let origin = match origin {
             Actual::Allowed(allowed) => Some(&allowed.origin),
             Actual::NoOrigin | Actual::Refused(_) => None,
         };
-        let (answer, source, rule) = match self.access.grant(&key, origin, caller.as_ref()) {
+        let (answer, source, rule) = match self.access.grant(key, origin, caller) {
             Ok(grant) => {
                 let lookup = Lookup {
                     ttl: grant.ttl,
                     exact: grant.exact,
                 };
-                let found = self.secrets.get(&key, lookup).await;
+                let found = self.secrets.get(key, lookup).await;
                 let answer = match found.result {
-                    Ok(delivery) => self.deliver(&key, lookup, &delivery, caller.as_ref()).await,
+                    Ok(delivery) => self.deliver(key, lookup, &delivery, caller).await,
                     Err(error) => Answer::Problem(error.into()),
                 };
                 (answer, found.source, grant.rule)
@@ -135,13 +140,9 @@ impl Api {
             }
         };
         Outcome {
-            answer,
-            key: Some(key),
-            caller,
             rule,
             source,
-            reason: None,
-            unmet: None,
+            ..Outcome::of(answer)
         }
     }
 
@@ -170,28 +171,6 @@ impl Api {
     }
 }
 
-/// Fetch metadata (W3C, §2): what a browser says it will do with the answer.
-/// A script's cross-origin `fetch` in CORS mode has the empty destination; a
-/// page that navigates to a secret, frames it or loads it as a script or an
-/// image does not get it, whatever its origin. Requests without these headers
-/// pass: curl and old browsers send none, and the other gates hold for them.
-fn fetch_metadata(headers: &HeaderMap) -> Result<(), Problem> {
-    let refused_mode = words(headers, &MODE).any(|word| word == b"navigate" || word == b"no-cors");
-    let other_destination = words(headers, &DESTINATION).any(|word| word != b"empty");
-    if refused_mode || other_destination {
-        return Err(Problem::FetchMetadata);
-    }
-    Ok(())
-}
-
-/// The members of all lines of a header, without the white space around them.
-fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    lines
-        .flat_map(|line| line.split(|&b| b == b','))
-        .map(<[u8]>::trim_ascii)
-}
-
 /// Without the Functions host this process is reachable from every page that
 /// resolves its own name to 127.0.0.1 (DNS rebinding); such a request names
 /// that page's host.
@@ -217,6 +196,8 @@ fn is_loopback_authority(authority: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -224,26 +205,6 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
-    }
-
-    #[test]
-    fn only_a_script_in_cors_mode_passes_fetch_metadata() {
-        for (passes, headers) in [
-            (true, &[][..]),
-            (true, &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]),
-            (true, &[("sec-fetch-mode", "same-origin")]),
-            (true, &[("sec-fetch-site", "cross-site")]),
-            (false, &[("sec-fetch-mode", "navigate")]),
-            (false, &[("sec-fetch-mode", "no-cors")]),
-            (false, &[("sec-fetch-mode", "cors"), ("sec-fetch-mode", "navigate")]),
-            (false, &[("sec-fetch-mode", "cors, no-cors")]),
-            (false, &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "script")]),
-            (false, &[("sec-fetch-dest", "")]),
-            (false, &[("sec-fetch-dest", "Empty")]),
-            (false, &[("sec-fetch-dest", "empty"), ("sec-fetch-dest", "image")]),
-        ] {
-            assert_eq!(fetch_metadata(&map(headers)).is_ok(), passes, "{headers:?}");
-        }
     }
 
     #[test]

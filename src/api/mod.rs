@@ -4,6 +4,7 @@
 //! contract's order (`gates`), becomes an `Outcome`, and that becomes both the response and its line in the log. This
 //! module knows neither Azure nor the environment.
 
+mod fields;
 mod gates;
 mod problem;
 mod record;
@@ -22,8 +23,10 @@ use warp::Filter;
 use warp::path::FullPath;
 use warp::reply::Response;
 
+use self::fields::Fields;
 use self::problem::Problem;
 use self::record::Abandoned;
+use self::response::Prepared;
 use self::route::Route;
 use crate::access::Access;
 use crate::cache::{Cache, Source};
@@ -67,8 +70,9 @@ struct Request<'a> {
     method: &'a Method,
     route: Route<'a>,
     headers: &'a HeaderMap,
-    /// `x-ms-request-id` of the answer.
-    id: Uuid,
+    fields: Fields<'a>,
+    /// `x-ms-request-id` of the answer: a UUID.
+    id: &'a str,
     started: Instant,
 }
 
@@ -79,7 +83,7 @@ struct Outcome<'a> {
     /// The secret asked for, where the gates let it be read.
     key: Option<SecretKey>,
     /// Who asks, where that is known.
-    caller: Option<Caller>,
+    caller: Option<Box<Caller>>,
     /// The rule that decided.
     rule: Option<&'a str>,
     /// Where the answer to the secret came from.
@@ -120,42 +124,58 @@ impl fmt::Debug for Answer {
 impl Api {
     /// The API as a filter that takes every request and never rejects.
     pub fn into_filter(self) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
-        let api = Arc::new(self);
+        let service = Arc::new(Service::new(self));
         warp::any()
-            .map(move || Arc::clone(&api))
+            .map(move || Arc::clone(&service))
             .and(warp::method())
             .and(warp::path::full())
             .and(warp::header::headers_cloned())
             .then(
-                async |api: Arc<Self>, method: Method, path: FullPath, headers: HeaderMap| {
-                    api.respond(&method, path.as_str(), &headers).await
+                async |service: Arc<Service>, method: Method, path: FullPath, headers: HeaderMap| {
+                    service.respond(&method, path.as_str(), &headers).await
                 },
             )
     }
+}
+
+/// The API, and what is made ready before its first request.
+struct Service {
+    api: Api,
+    prepared: Prepared,
+}
+
+impl Service {
+    fn new(api: Api) -> Self {
+        Self {
+            prepared: Prepared::new(&api.cors),
+            api,
+        }
+    }
 
     async fn respond(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response {
+        let api = &self.api;
         let route = Route::of(path);
         if route == Route::Readiness && (method == Method::GET || method == Method::HEAD) {
             return Response::default();
         }
+        let mut id = Uuid::encode_buffer();
         let request = Request {
             method,
             route,
             headers,
-            id: Uuid::new_v4(),
+            fields: Fields::of(headers),
+            id: Uuid::new_v4().hyphenated().encode_lower(&mut id),
             started: Instant::now(),
         };
         let decision = match route {
-            Route::Secret { .. } => self.cors.decide(method, headers),
-            Route::Readiness | Route::Unknown => Decision::Actual(self.cors.actual(headers)),
+            Route::Secret { .. } => api.cors.decide(method, headers),
+            Route::Readiness | Route::Unknown => Decision::Actual(api.cors.actual(headers)),
         };
-        let abandoned = Abandoned::until_answered(request, &decision);
-        let outcome = self.outcome(&request, &decision).await;
+        let abandoned = Abandoned::until_answered(&request, &decision);
+        let outcome = api.outcome(&request, &decision).await;
         abandoned.disarm();
-        let mut response = self.response(&outcome.answer);
-        self.cors.apply(&decision, response.headers_mut());
-        response::add_common_headers(response.headers_mut(), &request);
-        if self.refusals.admits(outcome.verdict(), response.status().as_u16()) {
+        let response = api.response(&self.prepared, &request, &decision, &outcome.answer);
+        if api.refusals.admits(outcome.verdict(), response.status().as_u16()) {
             record::answered(&request, &decision, &outcome, response.status());
         }
         response

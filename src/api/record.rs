@@ -4,20 +4,14 @@
 //! query string.
 
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use tracing::info;
 
 use super::route::Route;
 use super::{Answer, Outcome, Request};
-use crate::cors::{Actual, Decision, OriginError, OriginRefusal, Unmet};
+use crate::cors::{Decision, OriginError, OriginRefusal, Unmet};
 use crate::secret::{SecretName, SecretVersion};
 use crate::token::Caller;
-
-const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
-const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// Longest identifier that is taken over from a header.
-pub(super) const MAX_ID: usize = 128;
 
 /// Writes the line of a request that got an answer.
 pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: &Outcome<'_>, status: StatusCode) {
@@ -33,7 +27,7 @@ pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: 
         Some(Unmet::Method(method)) => method.map(str::to_owned),
         None => None,
     };
-    let caller = outcome.caller.as_ref();
+    let caller = outcome.caller.as_deref();
     let given = match &outcome.answer {
         Answer::Credential(given) => Some(given),
         _ => None,
@@ -57,36 +51,30 @@ pub(super) fn answered(request: &Request<'_>, decision: &Decision<'_>, outcome: 
         cache = outcome.source.as_str(),
         duration_ms = duration_ms(request),
         request_id = %request.id,
-        invocation_id = invocation_id(request.headers),
-        trace_id = trace_id(request.headers),
+        invocation_id = request.fields.invocation_id(),
+        trace_id = request.fields.trace_id(),
         "request"
     );
 }
 
 /// Writes the line of a request that was dropped before there was an answer: its client went away, or the end of the
 /// process cut it off.
-pub(super) struct Abandoned<'a> {
-    request: Option<Request<'a>>,
-    origin: Option<&'a str>,
-}
+pub(super) struct Abandoned<'a>(Option<(&'a Request<'a>, &'a Decision<'a>)>);
 
 impl<'a> Abandoned<'a> {
-    pub(super) fn until_answered(request: Request<'a>, decision: &Decision<'a>) -> Self {
-        Self {
-            request: Some(request),
-            origin: origin(decision, request.headers),
-        }
+    pub(super) fn until_answered(request: &'a Request<'a>, decision: &'a Decision<'a>) -> Self {
+        Self(Some((request, decision)))
     }
 
     /// There is an answer, which writes its own line.
     pub(super) fn disarm(mut self) {
-        self.request = None;
+        self.0 = None;
     }
 }
 
 impl Drop for Abandoned<'_> {
     fn drop(&mut self) {
-        let Some(request) = &self.request else {
+        let Some((request, decision)) = self.0 else {
             return;
         };
         let name = match request.route {
@@ -97,13 +85,13 @@ impl Drop for Abandoned<'_> {
             function = function(request),
             method = method(request.method),
             secret = name.as_ref().map(SecretName::as_str),
-            origin = self.origin,
+            origin = origin(decision, request.headers),
             verdict = "Abandoned",
             cache = "none",
             duration_ms = duration_ms(request),
             request_id = %request.id,
-            invocation_id = invocation_id(request.headers),
-            trace_id = trace_id(request.headers),
+            invocation_id = request.fields.invocation_id(),
+            trace_id = request.fields.trace_id(),
             "request"
         );
     }
@@ -134,41 +122,16 @@ fn method(method: &Method) -> &str {
 }
 
 /// The origin, or a word for what stands in its place.
-fn origin<'a>(decision: &Decision<'_>, headers: &'a HeaderMap) -> Option<&'a str> {
-    let refusal = match decision {
-        Decision::Actual(Actual::Refused(refusal)) | Decision::Preflight(Err(refusal)) => Some(refusal),
-        Decision::Actual(_) | Decision::Preflight(_) => None,
-    };
-    match refusal {
-        Some(OriginRefusal::Repeated) => Some("(repeated)"),
-        Some(OriginRefusal::Malformed(OriginError::Null)) => Some("null"),
-        Some(OriginRefusal::Malformed(_)) => Some("(malformed)"),
-        Some(OriginRefusal::NotListed) | None => headers.get(ORIGIN)?.to_str().ok(),
+fn origin<'a>(decision: &Decision<'a>, headers: &'a HeaderMap) -> Option<&'a str> {
+    if let Some(allowed) = decision.allowed() {
+        return Some(allowed.text);
     }
-}
-
-/// The last one: the Functions host appends it, and a client can send lines of
-/// its own in front.
-fn invocation_id(headers: &HeaderMap) -> Option<&str> {
-    let line = headers.get_all(&INVOCATION_ID).iter().next_back()?.to_str().ok()?;
-    let id = line.rsplit(',').next().unwrap_or(line).trim();
-    is_id(id).then_some(id)
-}
-
-/// The trace id of a version 00 `traceparent` (W3C Trace Context §3.2.2).
-fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let mut lines = headers.get_all(&TRACE_PARENT).iter();
-    let (parent, None) = (lines.next()?.to_str().ok()?, lines.next()) else {
-        return None;
-    };
-    let (trace_id, _) = parent.strip_prefix("00-")?.split_once('-')?;
-    let of_form = trace_id.len() == 32 && trace_id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    (of_form && trace_id.bytes().any(|b| b != b'0')).then_some(trace_id)
-}
-
-fn is_id(text: &str) -> bool {
-    let of_form = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    !text.is_empty() && text.len() <= MAX_ID && of_form
+    match decision.refusal()? {
+        OriginRefusal::Repeated => Some("(repeated)"),
+        OriginRefusal::Malformed(OriginError::Null) => Some("null"),
+        OriginRefusal::Malformed(_) => Some("(malformed)"),
+        OriginRefusal::NotListed => headers.get(ORIGIN)?.to_str().ok(),
+    }
 }
 
 #[cfg(test)]
@@ -209,36 +172,6 @@ mod tests {
             let headers = map("origin", lines);
             let decision = Decision::Actual(policy.actual(&headers));
             assert_eq!(origin(&decision, &headers), logged, "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn the_hosts_invocation_id_is_the_last_one() {
-        let name = "x-azure-functions-invocationid";
-        for (lines, id) in [
-            (&["a"][..], Some("a")),
-            (&["spoofed", "b"], Some("b")),
-            (&["spoofed, c"], Some("c")),
-            (&["a b"], None),
-            (&["a\tb"], None),
-            (&[""], None),
-        ] {
-            assert_eq!(invocation_id(&map(name, lines)), id, "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn a_trace_id_is_32_hexadecimal_digits() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        for (parent, expected) in [
-            (format!("00-{id}-00f067aa0ba902b7-01"), Some(id)),
-            (format!("00-{}-00f067aa0ba902b7-01", id.to_uppercase()), None),
-            (format!("01-{id}-00f067aa0ba902b7-01"), None),
-            (format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), None),
-            ("00-abc-def-01".to_owned(), None),
-            ("nonsense".to_owned(), None),
-        ] {
-            assert_eq!(trace_id(&map("traceparent", &[&parent])), expected, "{parent}");
         }
     }
 }

@@ -1,14 +1,15 @@
-//! From an answer to a response: status, body and the headers that do not depend on the origin.
+//! From an answer to a response: status, body and headers.
 
-use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use uuid::Uuid;
 use warp::reply::Response;
 
 use super::problem::Problem;
-use super::record::MAX_ID;
 use super::{Answer, Api, Request};
+use crate::cors::{Decision, Earned, Policy};
 use crate::token::Authenticator;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
@@ -18,28 +19,105 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const SECRET_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const READINESS_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
-/// Headers of an answer, at most: a 401 has 11, and hyper adds two.
-const MAX_HEADERS: usize = 16;
+/// Headers of an answer, at most: a 401 has 11, and hyper can add one.
+const MAX_HEADERS: usize = 12;
 
-impl Api {
-    /// The response to a request, without the headers that every response has.
-    pub(super) fn response(&self, answer: &Answer) -> Response {
-        match answer {
-            Answer::Secret(body) => json(StatusCode::OK, body.clone()),
-            Answer::Credential(given) => json(StatusCode::OK, given.body.clone()),
-            Answer::Preflight => empty(StatusCode::NO_CONTENT),
-            Answer::Options => {
-                let mut response = empty(StatusCode::NO_CONTENT);
-                response.headers_mut().insert(ALLOW, SECRET_METHODS);
-                response
+/// The headers that are the same for every request, by what its verdict earns.
+///
+/// An answer gets a clone of them, which costs a third of what inserting each into an empty map does: that hashes every
+/// name and takes more memory than is used.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    preflight: HeaderMap,
+    no_preflight: HeaderMap,
+    actual: HeaderMap,
+    nothing: HeaderMap,
+}
+
+impl Prepared {
+    pub(super) fn new(policy: &Policy) -> Self {
+        let prepared = |earned| {
+            let mut headers = HeaderMap::with_capacity(MAX_HEADERS);
+            // Their values are the request's, but their places are taken: a map that grows is built anew.
+            headers.insert(REQUEST_ID, HeaderValue::from_static(""));
+            if matches!(earned, Earned::Preflight | Earned::Actual) {
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static(""));
             }
-            Answer::Problem(problem) => self.refusal(*problem),
+            // An allowed preflight is answered without a body, and everything else with one, but for an OPTIONS.
+            if earned != Earned::Preflight {
+                headers.insert(CONTENT_TYPE, JSON);
+            }
+            // Nothing on the way may store a secret, and a page may read one only through CORS.
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+            policy.apply(earned, &mut headers);
+            headers
+        };
+        Self {
+            preflight: prepared(Earned::Preflight),
+            no_preflight: prepared(Earned::NoPreflight),
+            actual: prepared(Earned::Actual),
+            nothing: prepared(Earned::Nothing),
         }
     }
 
-    fn refusal(&self, problem: Problem) -> Response {
-        let mut response = json(problem.status(), problem.body());
-        let headers = response.headers_mut();
+    /// The headers that every answer to `request` has but readiness.
+    fn headers(&self, request: &Request<'_>, policy: &Policy, decision: &Decision<'_>) -> HeaderMap {
+        let mut headers = match decision.earned() {
+            Earned::Preflight => self.preflight.clone(),
+            Earned::NoPreflight => self.no_preflight.clone(),
+            Earned::Actual => self.actual.clone(),
+            Earned::Nothing => self.nothing.clone(),
+        };
+        if let (Some(place), Some(origin)) = (
+            headers.get_mut(ACCESS_CONTROL_ALLOW_ORIGIN),
+            policy.allow_origin(decision),
+        ) {
+            *place = origin;
+        }
+        // Hexadecimal digits and hyphens are a header value.
+        if let (Some(place), Ok(id)) = (headers.get_mut(REQUEST_ID), HeaderValue::from_str(request.id)) {
+            *place = id;
+        }
+        if let Some(id) = request.fields.client_request_id() {
+            headers.insert(CLIENT_REQUEST_ID, id.clone());
+        }
+        headers
+    }
+}
+
+impl Api {
+    /// The response to a request.
+    pub(super) fn response(
+        &self,
+        prepared: &Prepared,
+        request: &Request<'_>,
+        decision: &Decision<'_>,
+        answer: &Answer,
+    ) -> Response {
+        let (status, mut response) = match answer {
+            Answer::Secret(body) => (StatusCode::OK, Response::new(body.clone().into())),
+            Answer::Credential(given) => (StatusCode::OK, Response::new(given.body.clone().into())),
+            Answer::Preflight | Answer::Options => (StatusCode::NO_CONTENT, Response::default()),
+            Answer::Problem(problem) => (problem.status(), Response::new(problem.body().into())),
+        };
+        let mut headers = prepared.headers(request, &self.cors, decision);
+        match answer {
+            Answer::Secret(_) | Answer::Credential(_) | Answer::Preflight => {}
+            Answer::Options => {
+                headers.remove(CONTENT_TYPE);
+                headers.insert(ALLOW, SECRET_METHODS);
+            }
+            Answer::Problem(problem) => self.add_remedy(*problem, &mut headers),
+        }
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// What a client can do about a problem.
+    fn add_remedy(&self, problem: Problem, headers: &mut HeaderMap) {
         if let Some(seconds) = problem.retry_after() {
             headers.insert(RETRY_AFTER, seconds.into());
         }
@@ -56,76 +134,6 @@ impl Api {
                 headers.insert(ALLOW, READINESS_METHODS);
             }
             _ => {}
-        }
-        response
-    }
-}
-
-fn empty(status: StatusCode) -> Response {
-    with_room(status, Response::default())
-}
-
-fn json(status: StatusCode, body: Bytes) -> Response {
-    let mut response = with_room(status, Response::new(body.into()));
-    response.headers_mut().insert(CONTENT_TYPE, JSON);
-    response
-}
-
-/// An empty response with room for all headers that it will get: growing the map twice would cost more than adding the
-/// headers.
-fn with_room(status: StatusCode, mut response: Response) -> Response {
-    *response.status_mut() = status;
-    *response.headers_mut() = HeaderMap::with_capacity(MAX_HEADERS);
-    response
-}
-
-/// The headers of every answer but readiness. Nothing on the way may store a secret, and a page may read one only
-/// through CORS.
-pub(super) fn add_common_headers(answer: &mut HeaderMap, request: &Request<'_>) {
-    answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    answer.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
-    let mut text = Uuid::encode_buffer();
-    let id = request.id.hyphenated().encode_lower(&mut text);
-    // Hexadecimal digits and hyphens are a header value.
-    if let Ok(value) = HeaderValue::from_str(id) {
-        answer.insert(REQUEST_ID, value);
-    }
-    if let Some(id) = client_request_id(request.headers) {
-        answer.insert(CLIENT_REQUEST_ID, id.clone());
-    }
-}
-
-/// `x-ms-client-request-id`, if it may be echoed: one line of 1 to 128 visible ASCII characters.
-fn client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
-    let mut lines = headers.get_all(CLIENT_REQUEST_ID).iter();
-    let id = lines.next()?;
-    let visible = id.as_bytes().iter().all(u8::is_ascii_graphic);
-    (visible && (1..=MAX_ID).contains(&id.len()) && lines.next().is_none()).then_some(id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_request_id_is_echoed_whole_or_not_at_all() {
-        let (longest, longer) = ("x".repeat(128), "x".repeat(129));
-        for (lines, echoed) in [
-            (&["a"][..], true),
-            (&["~!{}"], true),
-            (&[&longest], true),
-            (&[&longer], false),
-            (&[""], false),
-            (&["a b"], false),
-            (&["é"], false),
-            (&["a", "b"], false),
-        ] {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append(CLIENT_REQUEST_ID, HeaderValue::from_str(line).unwrap());
-            }
-            assert_eq!(client_request_id(&headers).is_some(), echoed, "{lines:?}");
         }
     }
 }

@@ -43,6 +43,10 @@ impl Vault for Scripted {
     }
 }
 
+fn service(vault: Scripted) -> Service {
+    Service::new(api(vault))
+}
+
 fn api(vault: Scripted) -> Api {
     let renderer = Renderer::new(deliver::Options {
         public_host: "h".to_owned(),
@@ -85,13 +89,13 @@ fn allowed_origin() -> HeaderMap {
 #[tokio::test]
 async fn the_allow_list_is_asked_before_the_vault() {
     let vault = Scripted::default();
-    let api = api(vault.clone());
+    let service = service(vault.clone());
     for path in ["/api/secrets/other", "/api/secrets/maps-key2", "/api/secrets/maps_key"] {
-        let response = api.respond(&Method::GET, path, &allowed_origin()).await;
+        let response = service.respond(&Method::GET, path, &allowed_origin()).await;
         assert!(response.status().is_client_error(), "{path}");
     }
     assert!(vault.asked.lock().unwrap().is_empty());
-    let response = api
+    let response = service
         .respond(
             &Method::GET,
             "/api/secrets/MAPS-key/0123456789ABCDEF0123456789abcdef",
@@ -109,25 +113,28 @@ async fn the_allow_list_is_asked_before_the_vault() {
 #[tokio::test]
 async fn a_rebound_host_name_is_refused_before_the_vault_but_for_readiness() {
     let vault = Scripted::default();
-    let mut api = api(vault.clone());
-    api.options.require_loopback_host = true;
+    let mut service = service(vault.clone());
+    service.api.options.require_loopback_host = true;
     let mut headers = allowed_origin();
     for (host, status) in [("localhost:7071", 200), ("evil.example:7071", 403)] {
         headers.insert(http::header::HOST, HeaderValue::from_static(host));
         let asked = vault.asked.lock().unwrap().len();
-        let (answered, text) = answer(&api, &Method::GET, "/api/secrets/maps-key", &headers).await;
+        let (answered, text) = answer(&service, &Method::GET, "/api/secrets/maps-key", &headers).await;
         assert_eq!(answered, status, "{host}");
         if status == 403 {
             assert_eq!(vault.asked.lock().unwrap().len(), asked, "{host}");
             assert!(text.contains("\"HostNotAllowed\""), "{text}");
         }
     }
-    assert_eq!(api.respond(&Method::GET, "/", &headers).await.status(), StatusCode::OK);
+    assert_eq!(
+        service.respond(&Method::GET, "/", &headers).await.status(),
+        StatusCode::OK
+    );
 }
 
 /// Status, headers and body as one text.
-async fn answer(api: &Api, method: &Method, path: &str, headers: &HeaderMap) -> (u16, String) {
-    let (head, body) = api.respond(method, path, headers).await.into_parts();
+async fn answer(service: &Service, method: &Method, path: &str, headers: &HeaderMap) -> (u16, String) {
+    let (head, body) = service.respond(method, path, headers).await.into_parts();
     let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
     let body = std::str::from_utf8(&body).unwrap();
     (head.status.as_u16(), format!("{:?}\n{body}", head.headers))
@@ -166,11 +173,11 @@ async fn attributes_are_enforced_at_the_time_of_the_answer() {
             403,
         ),
     ] {
-        let api = api(Scripted {
+        let service = service(Scripted {
             attributes,
             ..Scripted::default()
         });
-        let response = api
+        let response = service
             .respond(&Method::GET, "/api/secrets/maps-key", &allowed_origin())
             .await;
         assert_eq!(response.status().as_u16(), status, "{attributes:?}");
@@ -197,11 +204,11 @@ async fn an_error_of_the_vault_keeps_its_time_to_wait() {
         (VaultError::Disabled, 403, None),
         (VaultError::NotFound(Absence::Absent), 404, None),
     ] {
-        let api = api(Scripted {
+        let service = service(Scripted {
             error: Some(error),
             ..Scripted::default()
         });
-        let response = api
+        let response = service
             .respond(&Method::GET, "/api/secrets/maps-key", &allowed_origin())
             .await;
         let header = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap());
@@ -211,9 +218,9 @@ async fn an_error_of_the_vault_keeps_its_time_to_wait() {
 
 #[tokio::test]
 async fn readiness_is_answered_before_everything_else() {
-    let api = api(Scripted::default());
+    let service = service(Scripted::default());
     for method in [Method::GET, Method::HEAD] {
-        let response = api.respond(&method, "/", &HeaderMap::new()).await;
+        let response = service.respond(&method, "/", &HeaderMap::new()).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert!(response.headers().is_empty(), "{:?}", response.headers());
     }

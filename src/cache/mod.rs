@@ -150,7 +150,8 @@ impl Cache {
         } else {
             Source::Miss
         };
-        match waiter.outcome_until(now + self.shared.options.timeout).await {
+        // Boxed, so that a request for a copy does not have room for a wait: it is moved several times on its way.
+        match Box::pin(waiter.outcome_until(now + self.shared.options.timeout)).await {
             Ok(delivery) => Found {
                 result: Ok(delivery),
                 source,

@@ -4,17 +4,18 @@
 //! when it is built, so that a request cannot fail, only be allowed or refused. The terms are the Fetch standard's
 //! (§3.3, "CORS protocol"), those of header fields RFC 9110's.
 
+mod exact;
 mod origin;
 mod pattern;
 mod preflight;
 mod suffixes;
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use self::exact::ExactOrigins;
 pub use self::origin::{Origin, OriginError, Scheme};
 pub use self::pattern::{OriginSet, Pattern, PatternError};
 use self::preflight::PreflightAnswer;
@@ -77,12 +78,14 @@ impl AllowedOrigins {
 pub struct Policy {
     /// `None` allows any origin.
     origins: Option<OriginSet>,
+    /// Those of them that are listed in full.
+    exact: ExactOrigins,
     credentials: bool,
     exposed: Option<HeaderValue>,
     preflight: PreflightAnswer,
 }
 
-/// The verdict on a request, which borrows from its headers.
+/// The verdict on a request, which borrows from its headers and the policy.
 #[derive(Clone, Debug)]
 pub enum Decision<'a> {
     /// The request is a CORS-preflight request: an allowed origin gets one answer, whatever it asks for.
@@ -102,11 +105,26 @@ pub enum Actual<'a> {
     Refused(OriginRefusal),
 }
 
+/// What an answer earns by the verdict on its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earned {
+    /// A preflight's answer.
+    Preflight,
+    /// Nothing, as the answer to a preflight.
+    NoPreflight,
+    /// That a script may read it.
+    Actual,
+    /// Nothing.
+    Nothing,
+}
+
 /// An origin that the policy allows, as it stands in the request.
 #[derive(Clone, Debug)]
 pub struct AllowedOrigin<'a> {
     /// The origin by its parts.
     pub origin: Origin<'a>,
+    /// The origin as the request writes it.
+    pub text: &'a str,
     /// The header that it was read from, which the answer repeats byte for byte.
     line: &'a HeaderValue,
 }
@@ -126,12 +144,15 @@ impl Policy {
     /// Builds the policy.
     pub fn new(options: Options) -> Self {
         let preflight = PreflightAnswer::new(options.request_headers, options.max_age);
-        let (origins, credentials) = match options.origins {
-            AllowedOrigins::Any => (None, false),
-            AllowedOrigins::Listed { patterns, credentials } => (Some(OriginSet::new(patterns)), credentials),
+        let (exact, origins, credentials) = match options.origins {
+            AllowedOrigins::Any => (ExactOrigins::default(), None, false),
+            AllowedOrigins::Listed { patterns, credentials } => {
+                (ExactOrigins::of(&patterns), Some(OriginSet::new(patterns)), credentials)
+            }
         };
         Self {
             origins,
+            exact,
             credentials,
             exposed: join(&options.exposed_headers),
             preflight,
@@ -139,7 +160,7 @@ impl Policy {
     }
 
     /// Decides on a request to a resource that scripts may read.
-    pub fn decide<'a>(&self, method: &Method, headers: &'a HeaderMap) -> Decision<'a> {
+    pub fn decide<'a>(&'a self, method: &Method, headers: &'a HeaderMap) -> Decision<'a> {
         let verdict = self.actual(headers);
         // Fetch §3.3.2: a CORS-preflight request is OPTIONS with `Origin` and this one.
         if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
@@ -154,7 +175,7 @@ impl Policy {
 
     /// The verdict on a request that is taken as no preflight, whatever its method: one to a resource that does not
     /// exist, for example.
-    pub fn actual<'a>(&self, headers: &'a HeaderMap) -> Actual<'a> {
+    pub fn actual<'a>(&'a self, headers: &'a HeaderMap) -> Actual<'a> {
         let mut lines = headers.get_all(ORIGIN).iter();
         let Some(line) = lines.next() else {
             return Actual::NoOrigin;
@@ -162,13 +183,25 @@ impl Policy {
         if lines.next().is_some() {
             return Actual::Refused(OriginRefusal::Repeated);
         }
+        if let Some(listed) = self.exact.get(line.as_bytes()) {
+            return Actual::Allowed(AllowedOrigin {
+                origin: listed.origin(),
+                text: listed.text(),
+                line,
+            });
+        }
         let origin = match Origin::parse(line.as_bytes()) {
             Ok(origin) => origin,
             Err(error) => return Actual::Refused(OriginRefusal::Malformed(error)),
         };
         match &self.origins {
             Some(origins) if !origins.contains(&origin) => Actual::Refused(OriginRefusal::NotListed),
-            Some(_) | None => Actual::Allowed(AllowedOrigin { origin, line }),
+            Some(_) | None => Actual::Allowed(AllowedOrigin {
+                origin,
+                // An origin is ASCII.
+                text: line.to_str().unwrap_or_default(),
+                line,
+            }),
         }
     }
 
@@ -178,39 +211,65 @@ impl Policy {
         self.preflight.unmet(headers)
     }
 
-    /// Adds to an answer the headers that its request earned, and `Vary`, which it carries whatever the verdict: a
-    /// cache must not give one origin's answer to another (Fetch §3.3.5, "CORS protocol and HTTP caches").
-    pub fn apply(&self, decision: &Decision<'_>, answer: &mut HeaderMap) {
-        match decision {
-            Decision::Preflight(verdict) => {
-                if let Ok(origin) = verdict {
-                    self.allow(origin, answer);
-                    self.preflight.apply(answer);
+    /// Adds to an answer what a verdict earns, but for the origin's own header ([`allow_origin`](Self::allow_origin)): it
+    /// is the same for every request. `Vary` it carries whatever the verdict: a cache must not give one origin's answer to
+    /// another (Fetch §3.3.5, "CORS protocol and HTTP caches").
+    pub fn apply(&self, earned: Earned, answer: &mut HeaderMap) {
+        if self.credentials && matches!(earned, Earned::Preflight | Earned::Actual) {
+            answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+        }
+        match earned {
+            Earned::Preflight => self.preflight.apply(answer),
+            Earned::Actual => {
+                if let Some(exposed) = &self.exposed {
+                    answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
                 }
-                answer.append(VARY, preflight::VARY_PREFLIGHT);
             }
-            Decision::Actual(verdict) => {
-                if let Actual::Allowed(origin) = verdict {
-                    self.allow(origin, answer);
-                    if let Some(exposed) = &self.exposed {
-                        answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
-                    }
-                }
-                answer.append(VARY, VARY_ACTUAL);
-            }
+            Earned::NoPreflight | Earned::Nothing => {}
+        }
+        let vary = match earned {
+            Earned::Preflight | Earned::NoPreflight => preflight::VARY_PREFLIGHT,
+            Earned::Actual | Earned::Nothing => VARY_ACTUAL,
+        };
+        answer.append(VARY, vary);
+    }
+
+    /// `Access-Control-Allow-Origin` of the answer, where the verdict earns it.
+    pub fn allow_origin(&self, decision: &Decision<'_>) -> Option<HeaderValue> {
+        let allowed = decision.allowed()?;
+        // The literal wildcard where any origin is allowed, so that caches and people see what is configured; nothing
+        // is reflected then.
+        Some(match self.origins {
+            Some(_) => allowed.line.clone(),
+            None => ANY_ORIGIN,
+        })
+    }
+}
+
+impl<'a> Decision<'a> {
+    /// What the answer earns by it.
+    pub fn earned(&self) -> Earned {
+        match self {
+            Self::Preflight(Ok(_)) => Earned::Preflight,
+            Self::Preflight(Err(_)) => Earned::NoPreflight,
+            Self::Actual(Actual::Allowed(_)) => Earned::Actual,
+            Self::Actual(Actual::NoOrigin | Actual::Refused(_)) => Earned::Nothing,
         }
     }
 
-    fn allow(&self, allowed: &AllowedOrigin<'_>, answer: &mut HeaderMap) {
-        // The literal wildcard where any origin is allowed, so that caches and people see what is configured; nothing
-        // is reflected then.
-        let origin = match self.origins {
-            Some(_) => allowed.line.clone(),
-            None => ANY_ORIGIN,
-        };
-        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        if self.credentials {
-            answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+    /// The origin that may read the answer.
+    pub fn allowed(&self) -> Option<&AllowedOrigin<'a>> {
+        match self {
+            Self::Preflight(Ok(origin)) | Self::Actual(Actual::Allowed(origin)) => Some(origin),
+            Self::Preflight(Err(_)) | Self::Actual(Actual::NoOrigin | Actual::Refused(_)) => None,
+        }
+    }
+
+    /// Why no origin may.
+    pub fn refusal(&self) -> Option<OriginRefusal> {
+        match self {
+            Self::Preflight(Err(refusal)) | Self::Actual(Actual::Refused(refusal)) => Some(*refusal),
+            Self::Preflight(Ok(_)) | Self::Actual(Actual::NoOrigin | Actual::Allowed(_)) => None,
         }
     }
 }

@@ -96,9 +96,13 @@ impl PreflightAnswer {
     }
 
     fn allows(&self, name: &[u8]) -> bool {
-        let folded = || name.iter().map(u8::to_ascii_lowercase);
-        self.names
-            .binary_search_by(|allowed| allowed.as_str().bytes().cmp(folded()))
-            .is_ok()
+        let is_listed = |name: &[u8]| {
+            let found = self
+                .names
+                .binary_search_by(|allowed| allowed.as_str().as_bytes().cmp(name));
+            found.is_ok()
+        };
+        // Browsers send names in lower case (Fetch §4.9, "CORS-unsafe request-header names").
+        is_listed(name) || (name.iter().any(u8::is_ascii_uppercase) && is_listed(&name.to_ascii_lowercase()))
     }
 }

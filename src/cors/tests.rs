@@ -1,6 +1,7 @@
 //! The decision tables. Every row states the exact set of headers: one too
 //! many fails like one too few.
 
+use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::*;
@@ -53,7 +54,12 @@ fn answer(policy: &Policy, method: &Method, headers: &[(&str, &str)]) -> Vec<Str
     let headers = map(headers);
     let decision = policy.decide(method, &headers);
     let mut answer = HeaderMap::new();
-    policy.apply(&decision, &mut answer);
+    policy.apply(decision.earned(), &mut answer);
+    answer.extend(
+        policy
+            .allow_origin(&decision)
+            .map(|origin| (ACCESS_CONTROL_ALLOW_ORIGIN, origin)),
+    );
     let mut lines: Vec<_> = answer
         .iter()
         .map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII")))

@@ -122,17 +122,16 @@ impl Drop for Guard {
 fn subscribe(options: Options, streams: Streams) -> io::Result<()> {
     // The SDK logs the vault's URLs at info and below, whatever was asked for.
     let capped = filter_fn(|event| *event.level() <= Level::WARN || event.target().starts_with(OWN_TARGETS));
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(streams)
-        .with_ansi(false)
-        // It would write to stderr itself.
-        .log_internal_errors(false);
     let registry = tracing_subscriber::registry().with(options.filter).with(capped);
     match options.format {
-        Format::Text => registry.with(layer.event_format(Text)).try_init(),
+        Format::Text => registry.with(Text::new(streams)).try_init(),
         Format::Json => registry
             .with(
-                layer
+                tracing_subscriber::fmt::layer()
+                    .with_writer(streams)
+                    .with_ansi(false)
+                    // It would write to stderr itself.
+                    .log_internal_errors(false)
                     .with_target(false)
                     .json()
                     .flatten_event(true)

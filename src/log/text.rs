@@ -2,39 +2,70 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Debug, Write as _};
+use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::UtcDateTime;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::Context;
 
 /// One event a line: time, level, message, `name=value`. The same as tracing's
 /// own format without a target, but text that needs no escapes is copied as it
 /// is. There are no spans.
+///
+/// A layer of its own: tracing's `fmt` puts a line together in a buffer of its
+/// own first, through a chain of virtual calls for each piece.
 #[derive(Clone, Copy, Debug)]
-pub struct Text;
+pub struct Text<W> {
+    streams: W,
+}
 
-impl<S, N> FormatEvent<S, N> for Text
+impl<W> Text<W> {
+    /// The format, and where its lines go, each with one call.
+    pub fn new(streams: W) -> Self {
+        Self { streams }
+    }
+}
+
+impl<S, W> Layer<S> for Text<W>
 where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
+    S: Subscriber,
+    W: for<'a> MakeWriter<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         // Taken, so that an event that a value's `Debug` writes meanwhile finds another.
         let mut line = LINE.take();
         line.clear();
-        write_time(&mut line)?;
-        write!(line, " {:>5}", event.metadata().level().as_str())?;
-        let mut fields = Fields { line, written: Ok(()) };
-        event.record(&mut fields);
-        fields.written?;
-        fields.line.push('\n');
-        let written = writer.write_str(&fields.line);
-        LINE.set(fields.line);
-        written
+        if format(event, &mut line).is_ok() {
+            // Nobody is left to tell: the log itself fails.
+            drop(self.streams.make_writer_for(event.metadata()).write_all(&line));
+        }
+        LINE.set(line);
+    }
+}
+
+/// Appends the line of an event.
+fn format(event: &Event<'_>, line: &mut Vec<u8>) -> fmt::Result {
+    write_time(line)?;
+    line.extend_from_slice(level(*event.metadata().level()));
+    let mut fields = Fields { line, written: Ok(()) };
+    event.record(&mut fields);
+    fields.written?;
+    line.push(b'\n');
+    Ok(())
+}
+
+/// The level behind the time, five characters wide.
+fn level(level: Level) -> &'static [u8] {
+    match level {
+        Level::ERROR => b" ERROR",
+        Level::WARN => b"  WARN",
+        Level::INFO => b"  INFO",
+        Level::DEBUG => b" DEBUG",
+        Level::TRACE => b" TRACE",
     }
 }
 
@@ -42,12 +73,12 @@ thread_local! {
     /// The last second that this thread wrote, and its text: formatting a date
     /// costs more than all the rest of a line.
     static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
-    /// Where this thread's lines are put together: the subscriber's writer takes each piece through two virtual calls.
-    static LINE: Cell<String> = const { Cell::new(String::new()) };
+    /// Where this thread's lines are put together.
+    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Writes the time, in RFC 3339 with microseconds.
-fn write_time(line: &mut String) -> fmt::Result {
+fn write_time(line: &mut Vec<u8>) -> fmt::Result {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = now.as_secs();
     SECOND.with_borrow_mut(|(second, text)| {
@@ -55,10 +86,13 @@ fn write_time(line: &mut String) -> fmt::Result {
             *second = seconds;
             *text = second_text(seconds).ok_or(fmt::Error)?;
         }
-        line.push_str(text);
+        line.extend_from_slice(text.as_bytes());
         Ok(())
     })?;
-    write!(line, ".{:06}Z", now.subsec_micros())
+    line.push(b'.');
+    push_decimal(line, now.subsec_micros().into(), 6);
+    line.push(b'Z');
+    Ok(())
 }
 
 /// `2026-01-31T23:59:59`.
@@ -72,35 +106,48 @@ fn second_text(seconds: u64) -> Option<String> {
     ))
 }
 
+/// Writes a number with at least so many digits. `write!` takes a few hundred instructions for it, several times a line.
+fn push_decimal(line: &mut Vec<u8>, mut number: u64, least_digits: usize) {
+    let first = line.len();
+    while number > 0 || line.len() < first + least_digits {
+        line.push(b'0' + (number % 10) as u8);
+        number /= 10;
+    }
+    if let Some(digits) = line.get_mut(first..) {
+        digits.reverse();
+    }
+}
+
 /// Writes fields in the order in which they come.
-struct Fields {
-    line: String,
+struct Fields<'a> {
+    line: &'a mut Vec<u8>,
     written: fmt::Result,
 }
 
-impl Fields {
+impl Fields<'_> {
     fn name(&mut self, field: &Field) {
-        self.line.push(' ');
-        if field.name() != "message" {
-            self.line.push_str(field.name());
-            self.line.push('=');
+        let name = field.name();
+        self.line.push(b' ');
+        if name != "message" {
+            self.line.extend_from_slice(name.as_bytes());
+            self.line.push(b'=');
         }
     }
 
     fn write(&mut self, text: fmt::Arguments<'_>) {
-        self.written = self.written.and(self.line.write_fmt(text));
+        let written = self.line.write_fmt(text).map_err(|_| fmt::Error);
+        self.written = self.written.and(written);
     }
 }
 
-impl Visit for Fields {
+impl Visit for Fields<'_> {
     /// Text is quoted, and escaped if it has to be: a line stays one line.
     fn record_str(&mut self, field: &Field, value: &str) {
         self.name(field);
-        let is_plain = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
-        if value.as_bytes().iter().all(is_plain) {
-            self.line.push('"');
-            self.line.push_str(value);
-            self.line.push('"');
+        if are_all(value, |byte| is_printed(byte) && byte != b'"' && byte != b'\\') {
+            self.line.push(b'"');
+            self.line.extend_from_slice(value.as_bytes());
+            self.line.push(b'"');
         } else {
             self.write(format_args!("{value:?}"));
         }
@@ -108,7 +155,7 @@ impl Visit for Fields {
 
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.name(field);
-        self.write(format_args!("{value}"));
+        push_decimal(self.line, value, 1);
     }
 
     /// A duration has at most three decimals, which are written as an integer: the way to the shortest text of any
@@ -117,8 +164,10 @@ impl Visit for Fields {
         match thousandths(value) {
             Some(thousandths) => {
                 self.name(field);
-                self.write(format_args!("{}.{:03}", thousandths / 1000, thousandths % 1000));
-                while self.line.ends_with('0') && !self.line.ends_with(".0") {
+                push_decimal(self.line, (thousandths / 1000).into(), 1);
+                self.line.push(b'.');
+                push_decimal(self.line, (thousandths % 1000).into(), 3);
+                while self.line.ends_with(b"0") && !self.line.ends_with(b".0") {
                     self.line.pop();
                 }
             }
@@ -129,9 +178,21 @@ impl Visit for Fields {
     /// `Debug` and `Display` output may hold anything.
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.name(field);
-        let written = fmt::write(&mut Escaped(&mut self.line), format_args!("{value:?}"));
+        let written = write!(Escaped(self.line), "{value:?}");
         self.written = self.written.and(written);
     }
+}
+
+/// Whether a byte is a character that a line shows as it is.
+fn is_printed(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
+}
+
+/// Whether all bytes of a text are as wanted, eight at a time: the loop over eight has no branch.
+fn are_all(text: &str, is_wanted: impl Fn(u8) -> bool) -> bool {
+    let all = |bytes: &[u8]| bytes.iter().fold(true, |wanted, byte| wanted & is_wanted(*byte));
+    let (eights, rest) = text.as_bytes().as_chunks::<8>();
+    eights.iter().all(|eight| all(eight)) && all(rest)
 }
 
 /// `value` in thousandths, if it is a whole number of them, and a small one.
@@ -150,18 +211,18 @@ fn thousandths(value: f64) -> Option<u32> {
 }
 
 /// Passes text on, and escapes what would not stay on its line.
-struct Escaped<'a>(&'a mut String);
+struct Escaped<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
-            self.0.push_str(text);
+        if are_all(text, is_printed) {
+            self.0.extend_from_slice(text.as_bytes());
             return Ok(());
         }
         for c in text.chars() {
             match c {
-                ' '..='~' => self.0.push(c),
-                other => self.0.extend(other.escape_debug()),
+                ' '..='~' => self.0.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+                other => self.0.extend(other.escape_debug().collect::<String>().bytes()),
             }
         }
         Ok(())
@@ -175,6 +236,7 @@ mod tests {
 
     use tracing::subscriber::with_default;
     use tracing::{info, warn};
+    use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
 
@@ -182,11 +244,7 @@ mod tests {
     fn text(log: impl FnOnce()) -> String {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&lines);
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .event_format(Text)
-            .with_writer(move || Shared(Arc::clone(&writer)))
-            .finish();
+        let subscriber = tracing_subscriber::registry().with(Text::new(move || Shared(Arc::clone(&writer))));
         with_default(subscriber, log);
         let lines = lines.lock().unwrap();
         String::from_utf8(lines.clone()).unwrap()

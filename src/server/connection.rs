@@ -119,11 +119,15 @@ where
         activity.mark_unread_body();
         return Ok(closing(status(StatusCode::BAD_REQUEST)));
     }
-    let mut responding = pin!(catch_panic(async move { service.call(request).await }));
+    // Called here and pinned where it stays: a future that is handed on before it is polled is copied at every step. The
+    // filter itself runs when it is polled.
+    let mut called = pin!(service.call(request));
+    let responding = catch_panic(called.as_mut());
     let (response, is_read) = if body.is_end_stream() {
         (responding.await, true)
     } else {
-        tokio::join!(responding.as_mut(), body::discard(body))
+        // Boxed, so that a request without a body does not have room for reading one.
+        tokio::join!(responding, Box::pin(body::discard(body)))
     };
     let response = match response {
         Some(Ok(response)) => response,
@@ -142,9 +146,8 @@ where
 
 /// The output of `future`; `None` when it panics. The request's own state is dropped with it, and what outlives a
 /// request is either valid after a panic or poisoned.
-async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
+async fn catch_panic<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(move |cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
     })

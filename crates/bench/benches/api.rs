@@ -24,7 +24,6 @@ use keyvault_cors::log::Text;
 use keyvault_cors::secret::{Attributes, Bundle, SecretKey, SecretValue};
 use keyvault_cors::vault::{Read, Vault, VaultError};
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use zeroize::Zeroizing;
@@ -106,7 +105,7 @@ fn log_to_nowhere() {
     tracing_subscriber::registry()
         .with(EnvFilter::new("warn,keyvault_cors=info"))
         .with(capped)
-        .with(fmt::layer().with_writer(io::sink).with_ansi(false).event_format(Text))
+        .with(Text::new(io::sink))
         .init();
 }
 

@@ -73,7 +73,7 @@ impl Vault for KeyVault {
     }
 }
 
-fn giving(give: &str, vault: KeyVault, ttl: Duration, current_version_only: bool) -> Api {
+fn giving(give: &str, vault: KeyVault, ttl: Duration, current_version_only: bool) -> Service {
     let name = SecretName::parse("storage-key").unwrap();
     let renderer = Renderer::new(deliver::Options {
         public_host: "h".to_owned(),
@@ -91,7 +91,7 @@ fn giving(give: &str, vault: KeyVault, ttl: Duration, current_version_only: bool
         current_version_only,
         ..Rule::default()
     };
-    Api {
+    Service::new(Api {
         access: Access::new(access::Options {
             secrets,
             ttl,
@@ -100,7 +100,7 @@ fn giving(give: &str, vault: KeyVault, ttl: Duration, current_version_only: bool
         }),
         secrets: Cache::new(Arc::new(vault), renderer, options),
         ..api(Scripted::default())
-    }
+    })
 }
 
 fn key_vault(value: &str) -> KeyVault {
@@ -114,15 +114,15 @@ fn key_vault(value: &str) -> KeyVault {
 
 #[tokio::test]
 async fn a_version_is_outside_and_the_current_one_gives_a_credential() {
-    let api = giving(KINDS[0], key_vault(KEY), Duration::from_mins(5), true);
-    let (status, text) = answer(&api, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
+    let service = giving(KINDS[0], key_vault(KEY), Duration::from_mins(5), true);
+    let (status, text) = answer(&service, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
     assert_eq!(status, 200, "{text}");
     assert!(
         text.contains(r#""contentType":"application/vnd.ms-sastoken-storage""#),
         "{text}"
     );
     let version = format!("/api/secrets/storage-key/{}", "0".repeat(32));
-    assert_eq!(answer(&api, &Method::GET, &version, &allowed_origin()).await.0, 404);
+    assert_eq!(answer(&service, &Method::GET, &version, &allowed_origin()).await.0, 404);
 }
 
 #[tokio::test]
@@ -132,8 +132,8 @@ async fn what_goes_wrong_has_a_status_and_a_code() {
         (KINDS[1], "no key", 502, r#""code":"ExchangeRefused""#),
         (KINDS[2], KEY, 403, r#""code":"CallerNotAllowed""#),
     ] {
-        let api = giving(give, key_vault(value), Duration::from_mins(5), true);
-        let (answered, text) = answer(&api, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
+        let service = giving(give, key_vault(value), Duration::from_mins(5), true);
+        let (answered, text) = answer(&service, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
         assert_eq!((answered, text.contains(code)), (status, true), "{give}: {text}");
     }
 }
@@ -148,8 +148,8 @@ async fn the_keys_own_attributes_are_asked_first() {
         attributes: expired,
         ..key_vault("no key")
     };
-    let api = giving(KINDS[0], vault, Duration::from_mins(5), true);
-    let (status, text) = answer(&api, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
+    let service = giving(KINDS[0], vault, Duration::from_mins(5), true);
+    let (status, text) = answer(&service, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
     assert_eq!((status, text.contains("SecretExpired")), (403, true), "{text}");
 }
 
@@ -161,8 +161,8 @@ async fn the_log_says_kind_and_end() {
         .with_ansi(false)
         .finish();
     let _default = tracing::subscriber::set_default(subscriber);
-    let api = giving(KINDS[0], key_vault(KEY), Duration::from_mins(5), true);
-    answer(&api, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
+    let service = giving(KINDS[0], key_vault(KEY), Duration::from_mins(5), true);
+    answer(&service, &Method::GET, "/api/secrets/storage-key", &allowed_origin()).await;
     let text = log.text();
     assert!(text.contains(r#"give="blob-sas" ends=1800"#), "{text}");
     assert!(!text.contains("sig="), "{text}");
@@ -222,17 +222,17 @@ proptest! {
         let mut texts = Vec::new();
         runtime.block_on(async {
             let vault = KeyVault { attributes, panics, ..key_vault(&value) };
-            let api = giving(give, vault.clone(), Duration::from_secs(ttl), current_version_only);
+            let service = giving(give, vault.clone(), Duration::from_secs(ttl), current_version_only);
             for error in errors {
                 *vault.error.lock().unwrap() = error;
                 for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::POST] {
                     for path in ["/api/secrets/storage-key", "/api/secrets/storage-key/00000000000000000000000000000000"] {
-                        texts.push(answer(&api, &method, path, &allowed_origin()).await.1);
+                        texts.push(answer(&service, &method, path, &allowed_origin()).await.1);
                     }
                 }
                 tokio::time::advance(Duration::from_secs(seconds)).await;
             }
-            texts.push(format!("{api:?}"));
+            texts.push(format!("{:?}", service.api));
         });
         texts.push(log.text());
         for text in texts {
