@@ -33,8 +33,10 @@ use crate::rig::{Asked, Case, Rig, hit};
 
 /// Where the counts are that the code had when somebody last looked.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json");
-/// Requests of a kind in the smallest run: what differs from one start to the next is then about 1 % of them.
-const REQUESTS: u32 = 10_000;
+/// Requests of a kind in the smallest run, after which nothing is done for the first time any more.
+const FEW: u32 = 200;
+/// Requests that a run has more of: what differs from one start to the next is then about 1 % of them.
+const MORE: u32 = 10_000;
 /// Per cent of a recorded count that a change may add.
 const BOUND: u64 = 5;
 /// For `scripts/test`: it cannot be told here.
@@ -83,15 +85,13 @@ async fn count(rig: &Rig) -> Counts {
         times,
     };
     let case = Case::with(Vec::new());
-    let few = rig.run("few", &case, &[hits(REQUESTS), preflights(REQUESTS)]).await;
-    let more_hits = rig.run("hit", &case, &[hits(2 * REQUESTS), preflights(REQUESTS)]).await;
-    let more_preflights = rig
-        .run("preflight", &case, &[hits(REQUESTS), preflights(2 * REQUESTS)])
-        .await;
+    let few = rig.run("few", &case, &[hits(FEW), preflights(FEW)]).await;
+    let more_hits = rig.run("hit", &case, &[hits(FEW + MORE), preflights(FEW)]).await;
+    let more_preflights = rig.run("preflight", &case, &[hits(FEW), preflights(FEW + MORE)]).await;
     Counts {
         rust: rust(),
-        hit: (more_hits - few) / u64::from(REQUESTS),
-        preflight: (more_preflights - few) / u64::from(REQUESTS),
+        hit: (more_hits - few) / u64::from(MORE),
+        preflight: (more_preflights - few) / u64::from(MORE),
     }
 }
 
