@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 import { ENGINES, missing } from "./engines.mjs";
 
-/** How long a browser may take to start, and a page to load or a script to end. */
+/** How long a browser may take to start, or any other command of its driver; and a page to load or a script to end. */
 const START_MS = 60_000;
 const WAIT_MS = 30_000;
 
@@ -85,9 +85,12 @@ export class Browser {
   async #send(method, path, body = {}) {
     const text = method === "POST" ? JSON.stringify(body) : "";
     const headers = text && { "content-type": "application/json", "content-length": Buffer.byteLength(text) };
-    const sent = request(this.#base + path, { method, agent: false, headers: headers || {} });
+    const signal = AbortSignal.timeout(START_MS);
+    const sent = request(this.#base + path, { method, agent: false, headers: headers || {}, signal });
     sent.end(text);
-    const [answer] = await once(sent, "response");
+    const [answer] = await once(sent, "response").catch((cause) => {
+      throw signal.aborted ? new Error(`${this.engine}'s driver never answered ${method} ${path}: ${this.#output}`) : cause;
+    });
     const { value } = JSON.parse(Buffer.concat(await answer.toArray()));
     if (value?.error) throw new WebDriverError(`${value.error}: ${value.message}`);
     return value;
