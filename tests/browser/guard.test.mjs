@@ -10,7 +10,7 @@ const LAUNCH = new URL("support/browser.mjs", import.meta.url).href;
 /** What a test file does, in a process of its own: it starts a browser and shows it a page. */
 const SHOW = `
   import { launch } from ${JSON.stringify(LAUNCH)};
-  const browser = await launch();
+  const browser = await launch({});
   await browser.goto(process.argv[1]);
 `;
 

@@ -7,9 +7,10 @@ import { connect } from "node:net";
 import { ENGINE } from "./engines.mjs";
 import { Browser } from "./webdriver.mjs";
 
-/** Starts the engine that these tests run on. */
+/** A window of the engine that these tests run on: with options in a browser of its own, else in `in-one-browser`'s if there is one. */
 export function launch(options) {
-  return Browser.launch(ENGINE, options);
+  const { SHARED_BROWSER: shared } = process.env;
+  return shared && !options ? Browser.open(JSON.parse(shared)) : Browser.launch(ENGINE, options);
 }
 
 /** Serves an empty page on every path, and these scripts on theirs; returns the server's port. */
@@ -23,7 +24,8 @@ export async function servePages(scripts = {}) {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  // The process is to end when its tests do.
+  // The process is to end when its tests do, and not when a browser that goes on lets go of its connections.
+  server.on("connection", (socket) => socket.unref());
   server.unref();
   return server.address().port;
 }

@@ -47,15 +47,22 @@ const MINI_BROWSERS = ["x86_64", "aarch64"].flatMap((machine) =>
   ["4.1", "6.0", "4.0"].map((api) => `/usr/lib/${machine}-linux-gnu/webkit2gtk-${api}/MiniBrowser`),
 );
 
+/** A driver that does not say which port it got has an address that no other process listens on; so one a process. */
+const OWN_ADDRESS = `127.${64 + (process.pid >> 16)}.${(process.pid >> 8) & 255}.${process.pid & 255}`;
+
+const onLoopback = (port) => port && `127.0.0.1:${port[1]}`;
+
 /**
- * For each engine: its browser and driver (`undefined` where not installed), the driver's arguments for a port, and the
- * capabilities of a session. `proxy` is the address of a proxy for all but loopback names.
+ * For each engine: its browser and driver (`undefined` where not installed), the driver's arguments, its address by what it
+ * has said so far (a port that is looked for beforehand may be somebody else's by then), and the capabilities of a session.
+ * `proxy` is the address of a proxy for all but loopback names.
  */
 export const ENGINES = {
   chromium: {
     browser: find("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
     driver: find("chromedriver"),
-    args: (port) => [`--port=${port}`, "--log-level=SEVERE"],
+    args: ["--port=0", "--log-level=SEVERE"],
+    address: (said) => onLoopback(/^ChromeDriver was started successfully on port (\d+)\.$/m.exec(said)),
     capabilities: (binary, { args = [], proxy }) => ({
       "goog:chromeOptions": { binary, args: [...CHROMIUM_FLAGS, ...args] },
       "goog:loggingPrefs": { browser: "ALL" },
@@ -66,7 +73,8 @@ export const ENGINES = {
     browser: find("firefox-esr", "firefox"),
     driver: find("geckodriver"),
     // System access is what reads the browser's own console, where refused requests are explained.
-    args: (port) => ["--port", String(port), "--websocket-port", "0", "--log", "fatal", "--allow-system-access"],
+    args: ["--port", "0", "--websocket-port", "0", "--log", "info", "--allow-system-access"],
+    address: (said) => onLoopback(/\tINFO\tListening on 127\.0\.0\.1:(\d+)$/m.exec(said)),
     capabilities: (binary, { prefs = {}, proxy }) => ({
       "moz:firefoxOptions": { binary, args: ["-headless"], prefs: { ...FIREFOX_PREFS, ...prefs } },
       ...(proxy && { proxy: { proxyType: "manual", httpProxy: proxy, sslProxy: proxy, noProxy: LOOPBACK } }),
@@ -75,7 +83,8 @@ export const ENGINES = {
   webkit: {
     browser: find(...MINI_BROWSERS),
     driver: find("WebKitWebDriver"),
-    args: (port) => ["-p", String(port)],
+    args: [`--host=${OWN_ADDRESS}`, "--port=4444"],
+    address: () => `${OWN_ADDRESS}:4444`,
     capabilities: (binary, { args = [], proxy }) => ({
       "webkitgtk:browserOptions": {
         binary,

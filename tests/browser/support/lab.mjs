@@ -24,10 +24,11 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.e
 const START_MS = 30_000;
 
 /**
- * Builds what the tests run, once a process, and returns where cargo put it: a map from a target's name to its path.
+ * Builds what the tests run, and returns where cargo put it: a map from a target's name to its path. Once a process, or once
+ * for all those of `in-one-browser`.
  * The demo is named so that cargo resolves the same features as for `cargo test --workspace`, and builds nothing twice.
  */
-let executables;
+let executables = process.env.EXECUTABLES && JSON.parse(process.env.EXECUTABLES);
 export function build() {
   if (executables) return executables;
   const targets = ["--workspace", "--bin", "handler", "--bin", "lab", "--example", "demo"];

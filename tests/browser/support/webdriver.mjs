@@ -3,7 +3,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { request } from "node:http";
-import { createServer } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -19,23 +18,17 @@ const GUARD = fileURLToPath(new URL("guard.mjs", import.meta.url));
 
 export class WebDriverError extends Error {}
 
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-/** One browser with one window, in a profile of its own. */
+/** One window of a browser, which is its own unless it was opened in another's. */
 export class Browser {
   #base;
   #driver;
   #session;
+  /** The window of the browser that this one was opened from. */
+  #opener;
   /** What the driver and its browser wrote, for when they do not start. */
   #output = "";
 
+  /** Starts a browser in a profile of its own. */
   static async launch(engine, options = {}) {
     const lack = missing(engine);
     if (lack) throw new Error(`${engine} is not installed: ${lack} is missing (tests/browser/run installs both)`);
@@ -45,40 +38,59 @@ export class Browser {
     return browser;
   }
 
+  /** Opens a window in a browser that runs: `shared` is what it said. One window at a time is driven. */
+  static async open({ engine, base, session }) {
+    const browser = new Browser();
+    browser.engine = engine;
+    browser.#base = base;
+    browser.#session = session;
+    browser.#opener = await browser.command("GET", "/window");
+    const { handle } = await browser.command("POST", "/window/new", { type: "window" });
+    await browser.command("POST", "/window", { handle });
+    // What others left there is not this window's.
+    await browser.consoleText();
+    return browser;
+  }
+
+  /** How another process opens a window in this browser. */
+  get shared() {
+    return { engine: this.engine, base: this.#base, session: this.#session };
+  }
+
   async #start(options) {
-    const { driver, browser, args, capabilities } = ENGINES[this.engine];
-    const port = await freePort();
-    this.#base = `http://127.0.0.1:${port}`;
+    const { driver, browser, args, address, capabilities } = ENGINES[this.engine];
     // A test file that is killed leaves no browser behind.
-    this.#driver = spawn(process.execPath, [GUARD, driver, ...args(port)], { stdio: "pipe" });
+    this.#driver = spawn(process.execPath, [GUARD, driver, ...args], { stdio: "pipe" });
     for (const stream of [this.#driver.stdout, this.#driver.stderr]) {
       stream.on("data", (chunk) => (this.#output += chunk));
     }
-    await this.#untilReady();
+    await this.#untilReady(address);
     const wanted = {
       acceptInsecureCerts: true,
       timeouts: { script: WAIT_MS, pageLoad: WAIT_MS },
       ...capabilities(browser, options),
     };
-    const { sessionId, capabilities: got } = await this.#send("POST", "/session", {
-      capabilities: { alwaysMatch: wanted },
-    });
+    const { sessionId } = await this.#send("POST", "/session", { capabilities: { alwaysMatch: wanted } });
     this.#session = sessionId;
-    this.version = got.browserVersion;
   }
 
-  async #untilReady() {
+  async #untilReady(address) {
     const deadline = Date.now() + START_MS;
-    for (;;) {
-      try {
-        await this.#send("GET", "/status");
-        return;
-      } catch (error) {
-        if (Date.now() > deadline || this.#driver.exitCode !== null) {
-          throw new Error(`${this.engine}'s driver did not start: ${this.#output}`, { cause: error });
+    for (let cause; ; ) {
+      const host = address(this.#output);
+      if (host) {
+        this.#base = `http://${host}`;
+        try {
+          await this.#send("GET", "/status");
+          return;
+        } catch (error) {
+          cause = error;
         }
-        await setTimeout(20);
       }
+      if (Date.now() > deadline || this.#driver.exitCode !== null) {
+        throw new Error(`${this.engine}'s driver did not start: ${this.#output}`, { cause });
+      }
+      await setTimeout(20);
     }
   }
 
@@ -105,6 +117,11 @@ export class Browser {
   }
 
   async close() {
+    if (this.#opener) {
+      await this.command("DELETE", "/window");
+      await this.command("POST", "/window", { handle: this.#opener });
+      return;
+    }
     const ended = once(this.#driver, "exit");
     // A session that broke off has nothing to delete; the driver ends all the same.
     await this.command("DELETE", "").catch(() => {});
