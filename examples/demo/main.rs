@@ -14,6 +14,7 @@ mod check;
 mod handler;
 mod options;
 mod page;
+mod ports;
 mod setup;
 mod storage;
 mod vault;
@@ -26,7 +27,8 @@ use testkit::{Emulator, Secret, seed_demo};
 use tokio::task::JoinSet;
 
 use options::{Options, USAGE};
-use page::{Site, listen};
+use page::Site;
+use ports::{HandlerPort, listen};
 use setup::{Demo, FRESH, NAMES, PHOTOS_KEY, Places};
 use storage::{INSTALL, Storage};
 use vault::Vault;
@@ -74,10 +76,9 @@ async fn run(options: &Options) -> io::Result<bool> {
     let allowed_page = listen(options.page_port, 8080).await?;
     let refused_page = listen(options.refused_port, 8081).await?;
     let second_page = listen(options.second_port, 8082).await?;
-    // The handler binds its port itself, so this listener only finds one and makes room again.
-    let handler_port = listen(options.port, 7071).await?.local_addr()?.port();
+    let handler_port = HandlerPort::take(options.port, 7071).await?;
     let places = Places {
-        handler_port,
+        handler_port: handler_port.number(),
         allowed_origin: format!("http://localhost:{}", allowed_page.local_addr()?.port()),
         second_origin: format!("http://localhost:{}", second_page.local_addr()?.port()),
         refused_origin: format!("http://localhost:{}", refused_page.local_addr()?.port()),

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -42,25 +41,6 @@ pub(crate) const FILES: [(&str, &str, &str); 10] = [
 
 /// What npm builds of `sdk.js`, if it was asked to.
 const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/spa/dist/sdk.js");
-
-/// Listens on 127.0.0.1: on the port asked for and no other, else on the usual one or a free one.
-pub(crate) async fn listen(asked: Option<u16>, usual: u16) -> io::Result<TcpListener> {
-    let port = asked.unwrap_or(usual);
-    let taken = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on port {port}: {error}"));
-    // Browsers try [::1] first for `localhost`: somebody else there would answer in our place.
-    let elsewhere = match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Some(error),
-        _ => None,
-    };
-    let listener = match elsewhere {
-        Some(error) => Err(error),
-        None => TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await,
-    };
-    match (listener, asked) {
-        (Err(_), None) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
-        (listener, _) => listener.map_err(taken),
-    }
-}
 
 /// The page at one of its origins.
 pub(crate) struct Site {

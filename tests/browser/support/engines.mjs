@@ -1,10 +1,11 @@
 // The three engines: which programs drive them, and what a session needs to be asked for.
 
 import { accessSync, constants } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { fileURLToPath } from "node:url";
 
-const TOOLS = fileURLToPath(new URL("../../../target/tools/bin", import.meta.url));
+/** Where cargo installs, which need not be on PATH. */
+const TOOLS = join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "bin");
 const LOOPBACK = ["localhost", "127.0.0.1"];
 
 /** The first of these programs that can be run: a name is looked up on PATH and where `run` installs, a path is not. */

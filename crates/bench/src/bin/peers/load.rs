@@ -52,7 +52,7 @@ impl Running {
         let pid = self.server.pid();
         let logged = self.logged(bench);
         let (started, cpu) = (Instant::now(), process::cpu_seconds(pid));
-        let seen = wrk(self.server.port, scenario, CONNECTIONS, seconds);
+        let seen = wrk(self.server.port(), scenario, CONNECTIONS, seconds);
         let elapsed = started.elapsed().as_secs_f64();
         let cpu = process::cpu_seconds(pid) - cpu;
         seen.check(&format!("{}, {}", self.peer.name(), scenario.name()), scenario);

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -16,8 +15,8 @@ use bench::scenario::{Answers, ORIGIN, Scenario};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tempfile::TempDir;
-use testkit::Emulator;
 use testkit::client::{Answer, Request};
+use testkit::{Emulator, ReservedPort};
 use tokio::runtime::{Handle, Runtime};
 
 /// The core that servers have to themselves.
@@ -103,33 +102,34 @@ impl Bench {
 
     /// Starts a peer on the server's core. A handler fetches its secret at the start if `prefetch` says so.
     pub(crate) fn start(&self, peer: Peer, prefetch: bool) -> Server {
-        let port = free_port();
+        let port = ReservedPort::new();
+        let number = port.number();
         let command = match peer {
-            Peer::Handler => self.handler_command(port, &["maps-key".to_owned()], prefetch),
-            Peer::BareWarp => self.bare_warp_command(port),
+            Peer::Handler => self.handler_command(number, &["maps-key".to_owned()], prefetch),
+            Peer::BareWarp => self.bare_warp_command(number),
             Peer::Nginx(work) => {
                 let answers = self.answers.as_ref().unwrap();
-                self.nginx_command(port, &nginx::answering(self.folder.path(), port, answers, work))
+                self.nginx_command(number, &nginx::answering(self.folder.path(), number, answers, work))
             }
-            Peer::Express => self.express_command(port),
+            Peer::Express => self.express_command(number),
         };
         self.serve(command, port, SERVER_CORE)
     }
 
     /// Starts a handler that fetches these secrets at its start.
     pub(crate) fn start_prefetching(&self, names: &[String]) -> Server {
-        let port = free_port();
-        self.serve(self.handler_command(port, names, true), port, SERVER_CORE)
+        let port = ReservedPort::new();
+        self.serve(self.handler_command(port.number(), names, true), port, SERVER_CORE)
     }
 
     /// Starts an nginx that forwards to a server, on the load generator's core.
     pub(crate) fn start_forwarder(&self, upstream: &Server) -> Server {
-        let port = free_port();
-        let config = nginx::forwarding(self.folder.path(), port, upstream.port);
-        self.serve(self.nginx_command(port, &config), port, LOAD_CORE)
+        let port = ReservedPort::new();
+        let config = nginx::forwarding(self.folder.path(), port.number(), upstream.port());
+        self.serve(self.nginx_command(port.number(), &config), port, LOAD_CORE)
     }
 
-    fn serve(&self, mut command: Command, port: u16, core: usize) -> Server {
+    fn serve(&self, mut command: Command, port: ReservedPort, core: usize) -> Server {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -218,11 +218,6 @@ impl Bench {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// Keeps the calling thread, and what it starts, on one core.
 pub(crate) fn pin(core: usize) {
     let mut cores = CpuSet::new();
@@ -269,7 +264,7 @@ fn drain(mut pipe: ChildStdout) -> Drained {
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
-    pub(crate) port: u16,
+    port: ReservedPort,
     pub(crate) started: Instant,
     log: Drained,
     pub(crate) runtime: Handle,
@@ -280,6 +275,10 @@ impl Server {
         self.child.id()
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port.number()
+    }
+
     /// Bytes read from its pipe so far.
     pub(crate) fn logged(&self) -> u64 {
         self.log.bytes.load(Ordering::Relaxed)
@@ -287,13 +286,13 @@ impl Server {
 
     /// Asks as `scenario` does.
     pub(crate) fn ask(&self, scenario: Scenario) -> Answer {
-        self.runtime.block_on(scenario.request().send(self.port))
+        self.runtime.block_on(scenario.request().send(self.port()))
     }
 
     /// Waits until it answers `GET /`. Connecting is tried without a pause: a pause would be measured too.
     pub(crate) fn become_ready(&mut self) {
         let answer = loop {
-            if let Ok(answer) = self.runtime.block_on(Request::get("/").try_send(self.port)) {
+            if let Ok(answer) = self.runtime.block_on(Request::get("/").try_send(self.port())) {
                 break answer;
             }
             if let Some(status) = self.child.try_wait().unwrap() {

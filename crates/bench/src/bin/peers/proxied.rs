@@ -82,7 +82,7 @@ pub(crate) fn measure(bench: &Bench, rounds: usize, seconds: u64) -> Vec<Lane> {
                 eprintln!("round {round}: {who}");
                 if round == 1 {
                     wrk(
-                        forwarder.port,
+                        forwarder.port(),
                         Scenario::Hit,
                         lane.connections,
                         WARM_UP_SECONDS.min(seconds),
@@ -98,7 +98,7 @@ pub(crate) fn measure(bench: &Bench, rounds: usize, seconds: u64) -> Vec<Lane> {
 
 fn one(server: &Server, forwarder: &Server, connections: u32, seconds: u64, who: &str) -> Round {
     let before = process::cpu_seconds(server.pid());
-    let seen = wrk(forwarder.port, Scenario::Hit, connections, seconds);
+    let seen = wrk(forwarder.port(), Scenario::Hit, connections, seconds);
     let used = process::cpu_seconds(server.pid()) - before;
     seen.check(who, Scenario::Hit);
     #[expect(clippy::cast_precision_loss, reason = "requests of a few seconds")]

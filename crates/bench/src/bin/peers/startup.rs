@@ -49,7 +49,7 @@ pub(crate) fn reads_for_cold_callers(bench: &Bench, peer: Peer, callers: usize) 
     server.become_ready();
     let request = text(Scenario::Hit);
     let streams: Vec<_> = (0..callers)
-        .map(|_| server.runtime.block_on(raw::begin(server.port, request.as_bytes())))
+        .map(|_| server.runtime.block_on(raw::begin(server.port(), request.as_bytes())))
         .collect();
     assert_eq!(
         bench.emulator.counters().served,
