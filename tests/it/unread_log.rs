@@ -135,8 +135,8 @@ async fn a_stream_that_nobody_reads_stops_neither_requests_nor_the_end() {
 
 #[tokio::test]
 async fn what_the_queue_cannot_hold_is_counted_and_told_when_it_is_read_again() {
-    // The queue and a quarter more, at some 450 bytes a line.
-    const LINES: usize = 24_000;
+    // The queue and a quarter more, at some 380 bytes a line.
+    const LINES: usize = 28_000;
     let ((stdout, to_stdout), (stderr, to_stderr)) = (pipe().unwrap(), pipe().unwrap());
     let mut handler = Unread::start(&[], |command| {
         command.stdout(to_stdout).stderr(to_stderr);
