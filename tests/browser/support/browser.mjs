@@ -7,7 +7,10 @@ import { connect } from "node:net";
 import { ENGINE } from "./engines.mjs";
 import { Browser } from "./webdriver.mjs";
 
-/** A window of the engine that these tests run on: with options in a browser of its own, else in `in-one-browser`'s if there is one. */
+/**
+ * A window of the engine that these tests run on: with options, even none, in a browser of its own, else in that of
+ * `in-one-browser` if there is one.
+ */
 export function launch(options) {
   const { SHARED_BROWSER: shared } = process.env;
   return shared && !options ? Browser.open(JSON.parse(shared)) : Browser.launch(ENGINE, options);
