@@ -42,7 +42,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(file: Option<&OsString>) -> ExitCode {
-    let (mut config, settings) = match read(file) {
+    let (config, settings) = match read(file) {
         Ok(read) => read,
         Err(findings) => return refuse(&findings),
     };
@@ -55,7 +55,7 @@ fn serve(file: Option<&OsString>) -> ExitCode {
             ExitCode::FAILURE
         });
     }
-    let log = match log::init(std::mem::take(&mut config.log)) {
+    let log = match log::init(config.log.clone()) {
         Ok(log) => log,
         Err(error) => {
             say(io::stderr(), &format!("handler: the log cannot be started: {error}\n"));

@@ -21,7 +21,6 @@ mod settings_file;
 use std::collections::BTreeMap;
 
 use tracing::Level;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Targets;
 
 pub use self::posture::AppFiles;
@@ -186,14 +185,15 @@ fn read_logging(reader: &mut Reader<'_>) -> Option<log::Options> {
         Some(_) | None => log::Format::Text,
     };
     let directives = reader.text(&settings::RUST_LOG)?;
-    let Ok(filter) = EnvFilter::try_new(directives) else {
+    let Some(filter) = read_directives(directives) else {
         reader.fault(
             NAME,
-            "it is not a list of tracing's filter directives; write for example warn,keyvault_cors=info",
+            "it is not a list of tracing's filter directives, TARGET=LEVEL or LEVEL; write for example \
+             warn,keyvault_cors=info",
         );
         return None;
     };
-    if !enables_request_lines(directives) {
+    if !filter.would_enable("keyvault_cors::api::record", &Level::INFO) {
         reader.warn(
             NAME,
             "it leaves out the line that each request writes; warn,keyvault_cors=info keeps it",
@@ -202,13 +202,14 @@ fn read_logging(reader: &mut Reader<'_>) -> Option<log::Options> {
     Some(log::Options { format, filter })
 }
 
-/// Whether the line of each request passes these directives. Those with spans or fields are more than this can read, and
-/// are taken to keep it.
-fn enables_request_lines(directives: &str) -> bool {
-    let targets = directives.parse::<Targets>();
-    targets.map_or(true, |targets| {
-        targets.would_enable("keyvault_cors::api::record", &Level::INFO)
-    })
+/// Not those that `tracing` has for spans and fields: no span is open when a line is written here, so they would match none.
+fn read_directives(text: &str) -> Option<Targets> {
+    let directives: Vec<&str> = text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
+    let plain = |it: &&str| it.chars().all(|c| c.is_alphanumeric() || "-_.:=".contains(c));
+    if !directives.iter().all(plain) {
+        return None;
+    }
+    directives.join(",").parse().ok()
 }
 
 /// The port to listen on, and whether the Functions host gave it.

@@ -4,6 +4,12 @@
 //! public cloud alone. Azure's hosting, by rules: each service that gives names to customers, in each cloud that has
 //! it, with the labels (a region, a zone) that still belong to everybody. Other hosting by name.
 
+use std::sync::LazyLock;
+
+/// The rules of the public suffix list, both sections, sorted, with names as they are in a URL. crates/checks writes the file,
+/// and holds it to the newest version of the crate `psl`; that crate itself is the list as a megabyte of code.
+static RULES: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("public_suffix_list.txt").lines().collect());
+
 /// A domain below which customers get names, and how many labels in front of it still belong to everybody.
 type Shared = (&'static str, usize);
 
@@ -247,10 +253,12 @@ fn is_kudu(domain: &str, suffix: &str) -> bool {
 /// (<https://publicsuffix.org/list/>): it is a suffix itself, an unlisted top-level domain included, or a rule `*.domain`
 /// makes each name below it one.
 fn is_public_suffix(domain: &str) -> bool {
-    let below = format!("x.{domain}");
-    psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == domain.as_bytes())
-        || psl::suffix(below.as_bytes())
-            .is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == below.as_bytes())
+    let has = |rule: &str| RULES.binary_search(&rule).is_ok();
+    // The list's default rule: a name without a dot is a suffix.
+    let Some((_, parent)) = domain.split_once('.') else {
+        return true;
+    };
+    has(domain) || has(&format!("*.{domain}")) || (has(&format!("*.{parent}")) && !has(&format!("!{domain}")))
 }
 
 /// How many labels `host` has in front of `domain`, when it lies below it.
@@ -268,7 +276,7 @@ mod tests {
         let shared = [
             // The public suffix list, both sections, and its default rule.
             "com co.uk github.io vercel.app netlify.app pages.dev herokuapp.com s3.amazonaws.com kawasaki.jp",
-            "digitaloceanspaces.com internal corp",
+            "x.kawasaki.jp xn--55qx5d.cn digitaloceanspaces.com internal corp",
             // Azure, public cloud.
             "azure.com azure.net windows.net azurewebsites.net westeurope-01.azurewebsites.net p.azurewebsites.net",
             "scm.westeurope-01.azurewebsites.net azurestaticapps.net 2.azurestaticapps.net",
@@ -311,6 +319,8 @@ mod tests {
             "contoso.com",
             "apps.contoso.com",
             "contoso.co.uk",
+            // The public suffix list's exception to *.kawasaki.jp.
+            "city.kawasaki.jp",
             "contoso.us",
             "contoso.cn",
             "contoso.github.io",

@@ -20,7 +20,7 @@ use std::thread;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, error};
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -34,19 +34,18 @@ use self::writer::Writers;
 const OWN_TARGETS: &str = "keyvault_cors";
 
 /// How to log.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The form of a line.
     pub format: Format,
     /// Which events are logged. Those of dependencies are capped at warn.
-    pub filter: EnvFilter,
+    pub filter: Targets,
 }
 
 /// The form of a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Time, level, message, `name=value`.
-    #[default]
     Text,
     /// One JSON object.
     Json,

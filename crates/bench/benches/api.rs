@@ -23,7 +23,7 @@ use keyvault_cors::deliver::Renderer;
 use keyvault_cors::log::Text;
 use keyvault_cors::secret::{Attributes, Bundle, SecretKey, SecretValue};
 use keyvault_cors::vault::{Read, Vault, VaultError};
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use zeroize::Zeroizing;
@@ -102,8 +102,9 @@ fn api(rules: usize) -> Api {
 fn log_to_nowhere() {
     let capped =
         filter_fn(|event| *event.level() <= tracing::Level::WARN || event.target().starts_with("keyvault_cors"));
+    let filter: Targets = "warn,keyvault_cors=info".parse().unwrap();
     tracing_subscriber::registry()
-        .with(EnvFilter::new("warn,keyvault_cors=info"))
+        .with(filter)
         .with(capped)
         .with(Text::new(io::sink))
         .init();

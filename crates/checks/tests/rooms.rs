@@ -172,10 +172,11 @@ fn root() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("src")
 }
 
-/// Every file below a folder, or the file itself.
+/// Every source file below a folder, or the file itself; not the data beside them.
 fn files(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
-        return vec![path.to_owned()];
+        let source = path.extension().is_some_and(|extension| extension == "rs");
+        return source.then(|| path.to_owned()).into_iter().collect();
     }
     let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     entries.flat_map(|entry| files(&entry.unwrap().path())).collect()

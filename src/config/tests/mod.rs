@@ -190,6 +190,8 @@ fn malformed_values_are_faults_that_say_what_to_write() {
         ("AZURE_TOKEN_CREDENTIALS", "Prod", "write prod"),
         ("LOG_FORMAT", "JSON", "write json"),
         ("RUST_LOG", "info,a=nonsense", "filter directives"),
+        ("RUST_LOG", "info,hyper[request]=debug", "TARGET=LEVEL"),
+        ("RUST_LOG", "info;hyper=debug", "filter directives"),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "0", "1 to 65535"),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "http", "1 to 65535"),
         ("FUNCTIONS_CUSTOMHANDLER_PORT", "", "set but empty"),
