@@ -14,24 +14,22 @@ const SHOW = `
   await browser.goto(process.argv[1]);
 `;
 
-for (const signal of ["SIGTERM", "SIGKILL"]) {
-  test(`a browser ends with the process that started it: ${signal}`, async () => {
-    // The page asks for something that never comes, so that its connection lasts as long as the browser.
-    const server = createServer((request, response) => {
-      if (request.url === "/") response.end("<!doctype html><script>fetch('/never')</script>");
-      else if (request.url === "/never") server.emit("asked", request.socket);
-      else response.writeHead(404).end();
-    });
-    await once(server.listen(0, "127.0.0.1"), "listening");
-    const asked = once(server, "asked");
-    const child = spawn(process.execPath, ["--input-type=module", "-e", SHOW, `http://localhost:${server.address().port}`], {
-      stdio: ["ignore", "inherit", "inherit"],
-    });
-    const [socket] = await asked;
-    const closed = once(socket, "close");
-    child.kill(signal);
-    await closed;
-    server.close();
-    server.closeAllConnections();
+test("a browser ends with the process that started it", async () => {
+  // The page asks for something that never comes, so that its connection lasts as long as the browser.
+  const server = createServer((request, response) => {
+    if (request.url === "/") response.end("<!doctype html><script>fetch('/never')</script>");
+    else if (request.url === "/never") server.emit("asked", request.socket);
+    else response.writeHead(404).end();
   });
-}
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const asked = once(server, "asked");
+  const child = spawn(process.execPath, ["--input-type=module", "-e", SHOW, `http://localhost:${server.address().port}`], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const [socket] = await asked;
+  const closed = once(socket, "close");
+  child.kill("SIGKILL");
+  await closed;
+  server.close();
+  server.closeAllConnections();
+});

@@ -21,6 +21,8 @@ impl Bicep {
             .args(["jsonrpc", "--stdio"])
             // The compiler is .NET, which wants the ICU library unless it is told not to.
             .env("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1")
+            // It ends before what it would learn from profiling itself pays: 12 s of a core in place of 19.
+            .env("DOTNET_TieredPGO", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
